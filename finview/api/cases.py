@@ -1,0 +1,627 @@
+"""Debtors, cases, invoices and the claim account."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
+
+from finview.accounts.access import find, visible
+from finview.accounts.models import AccountUser
+from finview.api.common import Money, Node, PageInfo, f
+from finview.api.customers import Bucket, Customer, Portfolio
+from finview.api.engine.context import BadRequest, Context, Info
+from finview.api.engine.ids import encode, key_of
+from finview.api.engine.paging import Order, Page, page
+from finview.api.engine.scalars import JSON, CountryCode, LocaleCode, PhoneNumber
+from finview.api.workflows import WorkflowRun, runs_of
+from finview.cases import models
+from finview.cases.models import Case as CaseRow
+from finview.cases.models import Debtor as DebtorRow
+from finview.cases.models import Invoice as InvoiceRow
+from finview.cases.models import TimelineEntry as EntryRow
+from finview.cases.statement import balances, invoices_open, statement
+from finview.cases.timeline import entry_text
+from finview.clock import start_of
+from finview.customers.models import Bucket as BucketRow
+from finview.customers.models import Customer as CustomerRow
+from finview.customers.models import Portfolio as PortfolioRow
+from finview.errors import NotFound
+from finview.imports.models import Import as ImportRow_
+
+if TYPE_CHECKING:
+    from finview.api.imports.types import DebtorKind, Import
+
+Lazy = strawberry.lazy("finview.api.imports.types")
+LIST_MAX = 200
+WHERE_DEPTH_MAX = 5
+
+ContactPointState = strawberry.enum(
+    models.PointState, name="ContactPointState", description="What is known of a contact point."
+)
+CaseStatus = strawberry.enum(
+    models.CaseStatus, name="CaseStatus", description="Where a case stands."
+)
+CloseReason = strawberry.enum(
+    models.CloseReason, name="CloseReason", description="Why a case was closed."
+)
+
+
+@strawberry.type(description="A postal address.")
+class Address:
+    """A postal address."""
+
+    street: str | None = f(description="Street.")
+    house_number: str | None = f(description="House number.")
+    postcode: str | None = f(description="Postcode.")
+    city: str | None = f(description="Town.")
+    country: CountryCode | None = f(description="Country.")
+    state: ContactPointState = f(description="What is known of it.")
+    source: str = f(description="Where it was learnt.")
+
+
+@strawberry.type(description="An e-mail address.")
+class EmailPoint:
+    """An e-mail address."""
+
+    address: str = f(description="The address.")
+    state: ContactPointState = f(description="What is known of it.")
+
+
+@strawberry.type(description="A phone number.")
+class PhonePoint:
+    """A phone number."""
+
+    number: PhoneNumber = f(description="In E.164.")
+    state: ContactPointState = f(description="What is known of it.")
+
+
+@strawberry.type(description="A person or company that owes.")
+class Debtor(Node):
+    """A person or company that owes."""
+
+    row: strawberry.Private[DebtorRow]
+    number: str = f(description="The number the debtor quotes.")
+    kind: Annotated["DebtorKind", Lazy] = f(description="Consumer or business.")
+    name: str = f(description="The name shown.")
+    first_name: str | None = f(description="First name.")
+    last_name: str | None = f(description="Last name.")
+    company_name: str | None = f(description="Company.")
+    locale: LocaleCode = f(description="The language of messages to the debtor.")
+
+    @classmethod
+    def of(cls, row: DebtorRow) -> "Debtor":
+        """Return a row as the API shows it."""
+        return cls(
+            id=strawberry.ID(encode("dbt", row.id)),
+            row=row,
+            number=row.number,
+            kind=models.DebtorKind(row.kind),
+            name=row.name,
+            first_name=row.first_name,
+            last_name=row.last_name,
+            company_name=row.company_name,
+            locale=LocaleCode(row.locale),
+        )
+
+    @strawberry.field(description="Postal addresses.")
+    def addresses(self, info: Info) -> list[Address]:
+        """Return the addresses."""
+        return [
+            Address(
+                street=row.street,
+                house_number=row.house_no,
+                postcode=row.postcode,
+                city=row.city,
+                country=CountryCode(row.country) if row.country else None,
+                state=models.PointState(row.state),
+                source=row.source,
+            )
+            for row in _points(info.context, models.Address, self.row.id)
+        ]
+
+    @strawberry.field(description="E-mail addresses.")
+    def emails(self, info: Info) -> list[EmailPoint]:
+        """Return the e-mail addresses."""
+        return [
+            EmailPoint(address=row.address, state=models.PointState(row.state))
+            for row in _points(info.context, models.EmailPoint, self.row.id)
+        ]
+
+    @strawberry.field(description="Phone numbers.")
+    def phones(self, info: Info) -> list[PhonePoint]:
+        """Return the phone numbers."""
+        return [
+            PhonePoint(number=PhoneNumber(row.e164), state=models.PointState(row.state))
+            for row in _points(info.context, models.PhonePoint, self.row.id)
+        ]
+
+    @strawberry.field(description="The debtor's cases that the viewer may see.")
+    def cases(self, info: Info, first: int | None = 50, after: str | None = None) -> "CaseConnection":
+        """Return a page of cases."""
+        wanted = visible(select(CaseRow), info.context.who).where(
+            CaseRow.debtor_id == self.row.id
+        )
+        return case_page(info.context, wanted, [Order(CaseRow.id)], first, after)
+
+
+def _points(ctx: Context, model: Any, debtor_id: int) -> Sequence[Any]:
+    wanted = select(model).where(model.debtor_id == debtor_id).order_by(model.id).limit(LIST_MAX)
+    return ctx.session.scalars(wanted).all()
+
+
+@strawberry.type(description="What is owed; `open` is principal, interest and costs together.")
+class Balance:
+    """What is owed."""
+
+    principal: Money = f(description="Open principal.")
+    interest: Money = f(description="Open interest.")
+    costs: Money = f(description="Open costs.")
+    payments: Money = f(description="All money received, for information.")
+    open: Money = f(description="What is to be paid.")
+
+
+@strawberry.type(description="Every cent with the rule it rests on.")
+class StatementLine:
+    """One line of a claim account."""
+
+    on: date = f(description="The day it counts from.")
+    kind: str = f(description="What it is: OPEN, COST, INTEREST …")
+    amount: Money = f(description="What it adds to the open amount.")
+    text: str = f(description="One sentence for a person.")
+    rule: str = f(description="The rule that made it.")
+    citation: str | None = f(description="The statute or source of the rule.")
+    inputs: JSON = f(description="What it was computed from.")
+
+
+@strawberry.type(description="Money received on a case.")
+class Payment(Node):
+    """Money received."""
+
+    received_on: date = f(description="The value date.")
+    amount: Money = f(description="How much.")
+    allocation: JSON = f(description="How it was split.")
+
+
+@strawberry.type(description="One part of a payment plan.")
+class Instalment:
+    """One part of a payment plan."""
+
+    number: int = f(description="Its number, from 1.")
+    due_on: date = f(description="When it is due.")
+    amount: Money = f(description="How much.")
+    paid: Money = f(description="How much of it was paid.")
+
+
+@strawberry.type(description="An agreement to pay in parts.")
+class PaymentPlan(Node):
+    """An agreement to pay in parts."""
+
+    instalments: list[Instalment] = f(description="Its parts in order.")
+
+
+@strawberry.type(description="One claim of a case.")
+class Invoice(Node):
+    """One claim of a case."""
+
+    row: strawberry.Private[InvoiceRow]
+    number: str = f(description="The customer's invoice number.")
+    issued_on: date | None = f(description="Invoice date.")
+    due_on: date | None = f(description="Due date.")
+    amount: Money = f(description="As the customer stated it.")
+
+    @classmethod
+    def of(cls, row: InvoiceRow) -> "Invoice":
+        """Return a row as the API shows it."""
+        from finview.money import Money as Value
+
+        return cls(
+            id=strawberry.ID(encode("inv", row.id)),
+            row=row,
+            number=row.number or "",
+            issued_on=row.issued_on,
+            due_on=row.due_on,
+            amount=Money.of(Value(row.amount_minor, row.currency)),
+        )
+
+    @strawberry.field(description="The principal that is still open.")
+    def open(self, info: Info) -> Money:
+        """Return the open principal."""
+        ctx = info.context
+        found = invoices_open(ctx.session, [self.row.id], ctx.today)
+        return Money.of(found[self.row.id])
+
+
+@strawberry.type(description="One thing that happened.")
+class TimelineEntry:
+    """One thing that happened."""
+
+    at: datetime = f(description="When.")
+    kind: str = f(description="What, as a stable code.")
+    text: str = f(description="One sentence for a person.")
+    actor: str | None = f(description="Who; null: the system.")
+    data: JSON = f(description="Facts about it.")
+
+
+@strawberry.type(description="A page of a timeline.")
+class TimelineConnection:
+    """A page of a timeline."""
+
+    page: strawberry.Private[Page[EntryRow]]
+    nodes: list[TimelineEntry] = f(description="The entries of this page.")
+    page_info: PageInfo = f(description="Where the page stands.")
+
+    @strawberry.field(description="How many there are in all.")
+    def total_count(self) -> int:
+        """Return the exact count."""
+        return self.page.count()
+
+
+@strawberry.type(description="One file of debt of one debtor for one customer.")
+class Case(Node):
+    """One file of debt."""
+
+    row: strawberry.Private[CaseRow]
+    number: str = f(description="Our number, never used again.")
+    customer_case_number: str | None = f(description="The customer's number for it.")
+    status: CaseStatus = f(description="Where it stands.")
+    close_reason: CloseReason | None = f(description="Why it was closed.")
+    opened_at: datetime = f(description="When it was opened.")
+    closed_at: datetime | None = f(description="When it was closed.")
+
+    @classmethod
+    def of(cls, row: CaseRow) -> "Case":
+        """Return a row as the API shows it."""
+        reason = row.close_reason
+        return cls(
+            id=strawberry.ID(encode("cas", row.id)),
+            row=row,
+            number=row.number,
+            customer_case_number=row.customer_case_number,
+            status=models.CaseStatus(row.status),
+            close_reason=models.CloseReason(reason) if reason else None,
+            opened_at=row.opened_at,
+            closed_at=row.closed_at,
+        )
+
+    @strawberry.field(description="For whom it is collected.")
+    def customer(self, info: Info) -> Customer:
+        """Return the customer."""
+        return Customer.of(info.context.session.get_one(CustomerRow, self.row.customer_id))
+
+    @strawberry.field(description="The book it belongs to.")
+    def portfolio(self, info: Info) -> Portfolio:
+        """Return the portfolio."""
+        return Portfolio.of(info.context.session.get_one(PortfolioRow, self.row.portfolio_id))
+
+    @strawberry.field(description="The bucket it is linked to.")
+    def bucket(self, info: Info) -> Bucket | None:
+        """Return the bucket."""
+        key = self.row.bucket_id
+        return Bucket.of(info.context.session.get_one(BucketRow, key)) if key else None
+
+    @strawberry.field(description="Who owes.")
+    def debtor(self, info: Info) -> Debtor:
+        """Return the debtor."""
+        return Debtor.of(info.context.session.get_one(DebtorRow, self.row.debtor_id))
+
+    @strawberry.field(name="import", description="The import it came with.")
+    def import_(self, info: Info) -> Annotated["Import", Lazy] | None:
+        """Return the import."""
+        from finview.api.imports.types import Import
+
+        key = self.row.import_id
+        return Import.of(info.context.session.get_one(ImportRow_, key)) if key else None
+
+    @strawberry.field(description="Its claims; at most 200.")
+    def invoices(self, info: Info) -> list[Invoice]:
+        """Return the invoices."""
+        wanted = select(InvoiceRow).where(InvoiceRow.case_id == self.row.id)
+        rows = info.context.session.scalars(wanted.order_by(InvoiceRow.id).limit(LIST_MAX))
+        return [Invoice.of(row) for row in rows]
+
+    @strawberry.field(description="What is owed at the end of a day; today when left out.")
+    def balance(self, info: Info, as_of: date | None = None) -> Balance:
+        """Return the balance."""
+        ctx = info.context
+        found = balances(ctx.session, [self.row.id], as_of or ctx.today)[self.row.id]
+        return Balance(
+            principal=Money.of(found.principal),
+            interest=Money.of(found.interest),
+            costs=Money.of(found.costs),
+            payments=Money.of(found.payments),
+            open=Money.of(found.open),
+        )
+
+    @strawberry.field(description="The claim account, every cent with its rule.")
+    def statement(self, info: Info, as_of: date | None = None) -> list[StatementLine]:
+        """Return the statement."""
+        ctx = info.context
+        return [
+            StatementLine(
+                on=line.on,
+                kind=line.kind,
+                amount=Money.of(line.amount),
+                text=line.text(ctx.locale),
+                rule=line.rule,
+                citation=line.citation,
+                inputs=JSON(dict(line.inputs)),
+            )
+            for line in statement(ctx.session, self.row.id, as_of or ctx.today)
+        ]
+
+    @strawberry.field(description="Money received.")
+    def payments(self) -> list[Payment]:
+        """Return the payments; recording them comes with the claim account."""
+        return []
+
+    @strawberry.field(description="The plan that is kept at present.")
+    def payment_plan(self) -> PaymentPlan | None:
+        """Return the plan; plans come with the claim account."""
+        return None
+
+    @strawberry.field(description="Its workflow runs, oldest first.")
+    def runs(self, info: Info) -> list[WorkflowRun]:
+        """Return the runs."""
+        return runs_of(info.context, self.row.id)
+
+    @strawberry.field(description="What happened, newest first.")
+    def timeline(
+        self, info: Info, first: int | None = 50, after: str | None = None
+    ) -> TimelineConnection:
+        """Return a page of the timeline."""
+        ctx = info.context
+        wanted = visible(select(EntryRow), ctx.who).where(EntryRow.case_id == self.row.id)
+        found = page(
+            ctx.session, wanted, [Order(EntryRow.id, descending=True)], first=first, after=after
+        )
+        return TimelineConnection(
+            page=found,
+            nodes=[_entry(ctx, row) for row in found.rows],
+            page_info=PageInfo.of(found),
+        )
+
+
+def _entry(ctx: Context, row: EntryRow) -> TimelineEntry:
+    user = ctx.session.get(AccountUser, row.by) if row.by else None
+    return TimelineEntry(
+        at=row.at,
+        kind=row.code,
+        text=entry_text(row.code, row.params, ctx.locale),
+        actor=user.name if user is not None else None,
+        data=JSON(row.params),
+    )
+
+
+@strawberry.type(description="A case in a page.")
+class CaseEdge:
+    """A case in a page."""
+
+    node: Case = f(description="The case.")
+    cursor: str = f(description="Ask `after` it to go on behind it.")
+
+
+@strawberry.type(description="A page of cases.")
+class CaseConnection:
+    """A page of cases."""
+
+    page: strawberry.Private[Page[CaseRow]]
+    nodes: list[Case] = f(description="The cases of this page.")
+    edges: list[CaseEdge] = f(description="The same with their cursors.")
+    page_info: PageInfo = f(description="Where the page stands.")
+
+    @strawberry.field(description="How many there are in all.")
+    def total_count(self) -> int:
+        """Return the exact count."""
+        return self.page.count()
+
+
+@strawberry.type(description="A page of debtors.")
+class DebtorConnection:
+    """A page of debtors."""
+
+    page: strawberry.Private[Page[DebtorRow]]
+    nodes: list[Debtor] = f(description="The debtors of this page.")
+    page_info: PageInfo = f(description="Where the page stands.")
+
+    @strawberry.field(description="How many there are in all.")
+    def total_count(self) -> int:
+        """Return the exact count."""
+        return self.page.count()
+
+
+@strawberry.input(description="Which cases; what is left out does not restrict.")
+class CaseWhere:
+    """Which cases."""
+
+    and_: list["CaseWhere"] | None = f(default=None, name="and", description="All of these.")
+    or_: list["CaseWhere"] | None = f(default=None, name="or", description="One of these.")
+    not_: "CaseWhere | None" = f(default=None, name="not", description="Not this.")
+    status: list[CaseStatus] | None = f(default=None, description="In one of the states.")
+    customer_id: strawberry.ID | None = f(default=None, description="Of this customer.")
+    portfolio_id: strawberry.ID | None = f(default=None, description="Of this portfolio.")
+    bucket_id: strawberry.ID | None = f(default=None, description="Of this bucket.")
+    import_id: strawberry.ID | None = f(default=None, description="Of this import.")
+    debtor_id: strawberry.ID | None = f(default=None, description="Of this debtor.")
+    text: str | None = f(
+        default=None, description="A part of the debtor's name, or any of the case's numbers."
+    )
+    opened_from: date | None = f(default=None, description="Opened on this day or later.")
+    opened_to: date | None = f(default=None, description="Opened on this day or earlier.")
+
+
+@strawberry.enum(description="What cases can be ordered by.")
+class CaseOrderField(StrEnum):
+    """What cases can be ordered by."""
+
+    OPENED_AT = "OPENED_AT"
+    NUMBER = "NUMBER"
+    STATUS = "STATUS"
+
+
+@strawberry.enum(description="Which way.")
+class OrderDirection(StrEnum):
+    """Which way."""
+
+    ASC = "ASC"
+    DESC = "DESC"
+
+
+@strawberry.input(description="One column of an order.")
+class CaseOrder:
+    """One column of an order."""
+
+    field: CaseOrderField = strawberry.field(description="The column.")
+    direction: OrderDirection = strawberry.field(
+        default=OrderDirection.ASC, description="Which way."
+    )
+
+
+@strawberry.input(description="Which debtors.")
+class DebtorWhere:
+    """Which debtors."""
+
+    text: str | None = f(default=None, description="A part of the name, or the number.")
+    kind: Annotated["DebtorKind", Lazy] | None = f(default=None, description="Of this kind.")
+
+
+def case_page(
+    ctx: Context,
+    wanted: Select[tuple[CaseRow]],
+    order: Sequence[Order],
+    first: int | None,
+    after: str | None,
+) -> CaseConnection:
+    """Return a page of cases."""
+    found = page(ctx.session, wanted, order, first=first, after=after)
+    nodes = [Case.of(row) for row in found.rows]
+    return CaseConnection(
+        page=found,
+        nodes=nodes,
+        edges=[CaseEdge(node=n, cursor=c) for n, c in zip(nodes, found.cursors, strict=True)],
+        page_info=PageInfo.of(found),
+    )
+
+
+def cases(
+    info: Info,
+    first: int | None = 50,
+    after: str | None = None,
+    where: CaseWhere | None = None,
+    order_by: list[CaseOrder] | None = None,
+) -> CaseConnection:
+    """Return the visible cases; the order always ends in the id."""
+    wanted = visible(select(CaseRow), info.context.who)
+    if where is not None:
+        wanted = wanted.where(_condition(where, 0))
+    columns = {
+        CaseOrderField.OPENED_AT: CaseRow.opened_at,
+        CaseOrderField.NUMBER: CaseRow.number,
+        CaseOrderField.STATUS: CaseRow.status,
+    }
+    order = [
+        Order(columns[one.field], descending=one.direction is OrderDirection.DESC)
+        for one in order_by or ()
+    ]
+    return case_page(info.context, wanted, [*order, Order(CaseRow.id)], first, after)
+
+
+def _condition(where: CaseWhere, depth: int) -> ColumnElement[bool]:
+    if depth > WHERE_DEPTH_MAX:
+        raise BadRequest(f"where is at most {WHERE_DEPTH_MAX} deep")
+    parts: list[ColumnElement[bool]] = []
+    if where.status is not None:
+        parts.append(CaseRow.status.in_([s.value for s in where.status]))
+    for column, value, tag in (
+        (CaseRow.customer_id, where.customer_id, "cus"),
+        (CaseRow.portfolio_id, where.portfolio_id, "pf"),
+        (CaseRow.bucket_id, where.bucket_id, "bkt"),
+        (CaseRow.import_id, where.import_id, "imp"),
+        (CaseRow.debtor_id, where.debtor_id, "dbt"),
+    ):
+        if value is not None:
+            parts.append(column == _key(value, tag))
+    if where.opened_from is not None:
+        parts.append(CaseRow.opened_at >= start_of(where.opened_from))
+    if where.opened_to is not None:
+        next_day = date.fromordinal(where.opened_to.toordinal() + 1)
+        parts.append(CaseRow.opened_at < start_of(next_day))
+    if where.text:
+        parts.append(_text(where.text))
+    parts += [and_(*(_condition(w, depth + 1) for w in where.and_))] if where.and_ else []
+    parts += [or_(*(_condition(w, depth + 1) for w in where.or_))] if where.or_ else []
+    parts += [not_(_condition(where.not_, depth + 1))] if where.not_ else []
+    return and_(True, *parts)
+
+
+def _text(text: str) -> ColumnElement[bool]:
+    like = f"%{text.lower()}%"
+    names = select(DebtorRow.id).where(
+        or_(func.lower(DebtorRow.name).like(like), DebtorRow.number == text)
+    )
+    invoices = select(InvoiceRow.case_id).where(InvoiceRow.number == text)
+    return or_(
+        CaseRow.number == text,
+        CaseRow.customer_case_number == text,
+        CaseRow.customer_client_number == text,
+        CaseRow.debtor_id.in_(names),
+        CaseRow.id.in_(invoices),
+    )
+
+
+def _key(value: str, tag: str) -> int:
+    try:
+        return key_of(value, tag)
+    except NotFound:
+        return 0
+
+
+def case(info: Info, id: strawberry.ID | None = None, number: str | None = None) -> Case | None:  # noqa: A002  # the contract's word
+    """Return one visible case by id or number."""
+    ctx = info.context
+    if number is not None:
+        wanted = visible(select(CaseRow), ctx.who).where(CaseRow.number == number)
+        found = ctx.session.scalars(wanted).one_or_none()
+        return Case.of(found) if found is not None else None
+    try:
+        return Case.of(find(ctx.session, CaseRow, key_of(id or "", "cas"), ctx.who))
+    except NotFound:
+        return None
+
+
+def debtor(
+    info: Info,
+    id: strawberry.ID | None = None,  # noqa: A002  # the contract's word
+    number: str | None = None,
+) -> Debtor | None:
+    """Return one visible debtor by id or number."""
+    ctx = info.context
+    if number is not None:
+        wanted = visible(select(DebtorRow), ctx.who).where(DebtorRow.number == number)
+        found = ctx.session.scalars(wanted).one_or_none()
+        return Debtor.of(found) if found is not None else None
+    try:
+        return Debtor.of(find(ctx.session, DebtorRow, key_of(id or "", "dbt"), ctx.who))
+    except NotFound:
+        return None
+
+
+def debtors(
+    info: Info, first: int | None = 50, after: str | None = None, where: DebtorWhere | None = None
+) -> DebtorConnection:
+    """Return the visible debtors, oldest first."""
+    ctx = info.context
+    wanted = visible(select(DebtorRow), ctx.who)
+    if where is not None and where.text:
+        like = f"%{where.text.lower()}%"
+        wanted = wanted.where(
+            or_(func.lower(DebtorRow.name).like(like), DebtorRow.number == where.text)
+        )
+    if where is not None and where.kind is not None:
+        wanted = wanted.where(DebtorRow.kind == where.kind.value)
+    found = page(ctx.session, wanted, [Order(DebtorRow.id)], first=first, after=after)
+    return DebtorConnection(
+        page=found, nodes=[Debtor.of(r) for r in found.rows], page_info=PageInfo.of(found)
+    )

@@ -1,0 +1,216 @@
+"""The schema: every noun put together, and printed."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from finview.accounts.access import find
+from finview.accounts.models import AccountUser
+from finview.api import accounts as account_types
+from finview.api import cases as case_types
+from finview.api import contacts as contact_types
+from finview.api import customers as customer_types
+from finview.api import jobs as job_types
+from finview.api import plugins as plugin_types
+from finview.api import workflows as workflow_types
+from finview.api.common import Node
+from finview.api.engine.context import Context, Info
+from finview.api.engine.ids import split
+from finview.api.engine.scalars import SCALARS
+from finview.api.imports import mutations as import_steps
+from finview.api.imports import types as import_types
+from finview.cases.models import Case, Debtor, Invoice
+from finview.customers.models import Bucket, BusinessUnit, Customer, CustomerContact, Portfolio
+from finview.errors import NotFound
+from finview.imports import models as import_models
+from finview.workflows.models import Run
+
+
+def _row(model: Any, of: Callable[[Any], Node]) -> Callable[[Context, tuple[int, ...]], Node]:
+    return lambda ctx, key: of(find(ctx.session, model, key[0], ctx.who))
+
+
+def _user(ctx: Context, key: tuple[int, ...]) -> Node:
+    own = key[0] == ctx.who.user_id
+    found = ctx.session.get(AccountUser, key[0]) if own or ctx.who.staff else None
+    if found is None:
+        raise NotFound
+    return account_types.User.of(found)
+
+
+def _upload(ctx: Context, key: tuple[int, ...]) -> Node:
+    found = ctx.session.get(import_models.Upload, key[0])
+    if found is None or found.user_id != ctx.who.user_id:
+        raise NotFound
+    return import_types.Upload.of(found)
+
+
+def _import_row(ctx: Context, key: tuple[int, ...]) -> Node:
+    find(ctx.session, import_models.Import, key[0], ctx.who)
+    found = ctx.session.get(import_models.ImportRow, key) if len(key) == 2 else None
+    if found is None:
+        raise NotFound
+    return import_types.ImportRow.of(found)
+
+
+def _job(ctx: Context, key: tuple[int, ...]) -> Node:
+    found = job_types.job_of(ctx, key[0])
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _workflow(ctx: Context, key: tuple[int, ...]) -> Node:
+    wanted = workflow_types.visible_workflows(ctx).where(workflow_types.WorkflowRow.id == key[0])
+    found = ctx.session.scalars(wanted).one_or_none()
+    if found is None:
+        raise NotFound
+    return workflow_types.Workflow.of(found, ctx.locale)
+
+
+NODES: dict[str, Callable[[Context, tuple[int, ...]], Node]] = {
+    "usr": _user,
+    "upl": _upload,
+    "row": _import_row,
+    "job": _job,
+    "wf": _workflow,
+    "bu": _row(BusinessUnit, customer_types.BusinessUnit.of),
+    "cus": _row(Customer, customer_types.Customer.of),
+    "ctc": _row(CustomerContact, contact_types.Contact.of),
+    "pf": _row(Portfolio, customer_types.Portfolio.of),
+    "bkt": _row(Bucket, customer_types.Bucket.of),
+    "imp": _row(import_models.Import, import_types.Import.of),
+    "dbt": _row(Debtor, case_types.Debtor.of),
+    "cas": _row(Case, case_types.Case.of),
+    "inv": _row(Invoice, case_types.Invoice.of),
+    "run": _row(Run, workflow_types.run_type),
+}
+
+
+def node(info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002  # the contract's word
+    """Return any visible object by its id."""
+    tag, key = split(id)
+    if tag not in NODES:
+        return None
+    try:
+        return NODES[tag](info.context, key)
+    except NotFound:
+        return None
+
+
+def customer(info: Info, id: strawberry.ID) -> customer_types.Customer | None:  # noqa: A002  # the contract's word
+    """Return one visible customer."""
+    found = node(info, id)
+    return found if isinstance(found, customer_types.Customer) else None
+
+
+def import_(info: Info, id: strawberry.ID) -> import_types.Import | None:  # noqa: A002  # the contract's word
+    """Return one visible import."""
+    found = node(info, id)
+    return found if isinstance(found, import_types.Import) else None
+
+
+def job(info: Info, id: strawberry.ID) -> job_types.Job | None:  # noqa: A002  # the contract's word
+    """Return one visible job."""
+    found = node(info, id)
+    return found if isinstance(found, job_types.Job) else None
+
+
+def _signed_in(resolver: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse a resolver to those who are not signed in."""
+    from functools import wraps
+
+    @wraps(resolver)
+    def guarded(info: Info, *args: Any, **kwargs: Any) -> Any:
+        _ = info.context.who
+        return resolver(info, *args, **kwargs)
+
+    return guarded
+
+
+def _field(resolver: Callable[..., Any], description: str, name: str | None = None) -> Any:
+    return strawberry.field(resolver=_signed_in(resolver), description=description, name=name)
+
+
+@strawberry.type(description="Everything that can be read.")
+class Query:
+    """Everything that can be read."""
+
+    viewer: account_types.Viewer | None = strawberry.field(
+        resolver=account_types.viewer, description="Who is signed in; null: nobody."
+    )
+    node: Node | None = _field(node, "Any visible object by its id.")
+    business_units: customer_types.BusinessUnitConnection = _field(
+        customer_types.business_units, "The business units, oldest first."
+    )
+    customers: customer_types.CustomerConnection = _field(
+        customer_types.customers, "The visible customers, oldest first."
+    )
+    customer: customer_types.Customer | None = _field(customer, "One visible customer.")
+    debtors: case_types.DebtorConnection = _field(case_types.debtors, "The visible debtors, oldest first.")
+    debtor: case_types.Debtor | None = _field(case_types.debtor, "One visible debtor, by id or number.")
+    cases: case_types.CaseConnection = _field(case_types.cases, "The visible cases.")
+    case: case_types.Case | None = _field(case_types.case, "One visible case, by id or number.")
+    imports: import_steps.ImportConnection = _field(
+        import_steps.imports, "The visible imports, newest first."
+    )
+    import_: import_types.Import | None = _field(import_, "One visible import.", "import")
+    import_fields: list[import_types.ImportField] = _field(
+        import_steps.import_fields, "The fields columns can be mapped to."
+    )
+    workflows: workflow_types.WorkflowConnection = _field(
+        workflow_types.workflows, "The workflows; with a customer, those that serve it."
+    )
+    workflow: workflow_types.Workflow | None = _field(workflow_types.workflow, "One workflow.")
+    job: job_types.Job | None = _field(job, "One visible job.")
+    plugins: list[plugin_types.Plugin] = _field(plugin_types.plugins, "The installed plugins.")
+
+
+@strawberry.type(description="Everything that can be changed.")
+class Mutation(
+    import_steps.ImportMutation,
+    customer_types.CustomerMutation,
+    contact_types.ContactMutation,
+    plugin_types.PluginMutation,
+):
+    """Everything that can be changed."""
+
+
+@cache
+def build() -> strawberry.Schema:
+    """Build the schema once."""
+    return strawberry.Schema(
+        query=Query,
+        mutation=Mutation,
+        types=[
+            account_types.User,
+            customer_types.BusinessUnit,
+            customer_types.Customer,
+            customer_types.Portfolio,
+            customer_types.Bucket,
+            contact_types.Contact,
+            import_types.Upload,
+            import_types.Import,
+            import_types.ImportRow,
+            case_types.Debtor,
+            case_types.Case,
+            case_types.Invoice,
+            case_types.Payment,
+            case_types.PaymentPlan,
+            workflow_types.Workflow,
+            workflow_types.WorkflowRun,
+            job_types.Job,
+        ],
+        config=StrawberryConfig(scalar_map=dict(SCALARS)),
+    )
+
+
+def sdl() -> str:
+    """Return the schema as text."""
+    return build().as_str() + "\n"
+
+
+__all__ = ["build", "sdl"]

@@ -1,0 +1,1 @@
+"""Debtors, cases, invoices, and the claim account that explains every cent."""

@@ -1,0 +1,273 @@
+"""Charges of cases: the snapshot at the bucket link, costs and interest posted or withdrawn."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from finview.cases import costs, ledger
+from finview.cases.claims import IMPORTED_INTEREST, CaseClaims, Claim, read_claims
+from finview.cases.components import Breathing, Financials
+from finview.cases.interest import Accrual
+from finview.cases.ledger_models import AccountKind, LedgerTxn, TxnKind
+from finview.cases.models import Case, CaseStatus
+from finview.cases.timeline import chunks, note
+from finview.errors import State
+from finview.i18n import N_, sentences
+from finview.money import minor_text, parse_minor
+
+CODES = sentences(
+    {"CASES_LAUNCHED_LINK": N_("{count} case(s) were launched; their components stay.")}
+)
+
+LUMP_SUM_CITATION = "§ 288(5) BGB"
+
+
+def link(
+    session: Session,
+    case_ids: Sequence[int],
+    *,
+    bucket_id: int,
+    financials: Financials,
+    breathing: Breathing,
+    on: date,
+    by: int | None,
+) -> int:
+    """Link cases to a bucket: snapshot its components, and charge at once without breathing space.
+
+    Cases linked before have their charges withdrawn first. Returns how many were charged. Raises
+    `State` (CASES_LAUNCHED_LINK) when one was launched; then nothing changes.
+    """
+    snapshot(session, case_ids, bucket_id=bucket_id, financials=financials, breathing=breathing)
+    note(session, "TIMELINE_CASE_LINKED", case_ids, by=by)
+    return 0 if breathing.enabled else apply_charges(session, case_ids, on=on, by=by)
+
+
+def snapshot(
+    session: Session,
+    case_ids: Sequence[int],
+    *,
+    bucket_id: int,
+    financials: Financials,
+    breathing: Breathing,
+    by: int | None = None,
+) -> None:
+    """Copy a bucket's components and breathing space onto cases (decision 20).
+
+    Charges of an earlier link are withdrawn. Raises `State` (CASES_LAUNCHED_LINK) when a case was
+    launched: after that only an explicit case action changes its components.
+    """
+    launched = 0
+    for chunk in chunks(case_ids):
+        launched += session.execute(
+            select(func.count()).where(Case.id.in_(chunk), Case.launched_at.is_not(None))
+        ).scalar_one()
+    if launched:
+        raise State("CASES_LAUNCHED_LINK", count=launched)
+    withdraw_charges(session, case_ids, by=by)
+    for chunk in chunks(case_ids):
+        session.execute(
+            update(Case)
+            .where(Case.id.in_(chunk))
+            .values(
+                bucket_id=bucket_id,
+                financials=financials.as_json(),
+                breathing=breathing.as_json(),
+                lock_version=Case.lock_version + 1,
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+
+def apply_charges(
+    session: Session, case_ids: Sequence[int], *, on: date, by: int | None = None
+) -> int:
+    """Let costs and interest show from `on`, and post what is due then; return how many cases.
+
+    Posted: the component's costs, admin costs and lump sum; the costs and interest the customer had
+    charged; after a breathing space also the interest accrued up to its end (money.md 7). Further
+    interest accrues lazily. A case that is charged, closed or without components is left as it is:
+    applying twice is applying once. `on` is the true end of the breathing space, also when the
+    system wakes later.
+    """
+    charged = 0
+    for chunk in chunks(sorted(case_ids)):
+        due = [
+            case
+            for case in read_claims(session, chunk, as_of=on, lock=True).values()
+            if case.charges_from is None
+            and case.financials is not None
+            and case.status != CaseStatus.CLOSED
+        ]
+        ledger.post(session, [p for case in due for p in _charges(case, on)], by=by)
+        ids = [case.id for case in due]
+        _set_charges_from(session, ids, on)
+        note(session, "TIMELINE_CHARGES_APPLIED", ids, by=by, params={"on": on.isoformat()})
+        charged += len(ids)
+    return charged
+
+
+def withdraw_charges(session: Session, case_ids: Sequence[int], *, by: int | None = None) -> int:
+    """Reverse every charge of cases that show charges; return how many cases. For linking anew."""
+    charged: list[int] = []
+    for chunk in chunks(case_ids):
+        charged += session.scalars(
+            select(Case.id)
+            .where(Case.id.in_(chunk), Case.charges_from.is_not(None), Case.launched_at.is_(None))
+            .order_by(Case.id)
+            .with_for_update()
+        )
+    posted: list[int] = []
+    for chunk in chunks(charged):
+        mirror = select(LedgerTxn.reverses_id).where(
+            LedgerTxn.case_id.in_(chunk), LedgerTxn.reverses_id.is_not(None)
+        )
+        posted += session.scalars(
+            select(LedgerTxn.id).where(
+                LedgerTxn.case_id.in_(chunk),
+                LedgerTxn.kind.in_((TxnKind.COST, TxnKind.INTEREST)),
+                LedgerTxn.reverses_id.is_(None),
+                LedgerTxn.id.not_in(mirror),
+            )
+        )
+    ledger.reverse(session, posted, by=by, reason="RELINKED")
+    _set_charges_from(session, charged, None)
+    note(session, "TIMELINE_CHARGES_WITHDRAWN", charged, by=by)
+    return len(charged)
+
+
+def _set_charges_from(session: Session, case_ids: Sequence[int], on: date | None) -> None:
+    again = {"charge_round": Case.charge_round + 1} if on is None else {}
+    for chunk in chunks(case_ids):
+        session.execute(
+            update(Case)
+            .where(Case.id.in_(chunk))
+            .values(charges_from=on, lock_version=Case.lock_version + 1, **again)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _charges(case: CaseClaims, on: date) -> list[ledger.Posting]:
+    """Return the postings of a case that is charged for the first time since its link."""
+    made: list[ledger.Posting] = []
+    for claim in case.claims.values():
+        if claim.costs_minor > 0:
+            key = f"cost-before:{claim.invoice_id}"
+            made.append(
+                _cost(case, AccountKind.COSTS_PRE, claim.costs_minor, key, on, "import.costs")
+            )
+        if claim.interest_minor > 0:
+            inputs = {"invoice": claim.number}
+            made.append(_interest(case, claim, claim.interest_minor, on, IMPORTED_INTEREST, inputs))
+    made += _own_costs(case, on)
+    if case.breathing.window is not None:
+        for claim in case.claims.values():
+            accrual = case.accrued(claim, on)
+            if accrual is not None and accrual.minor:
+                inputs = interest_inputs(case, claim, accrual)
+                made.append(_interest(case, claim, accrual.minor, on, "interest.fixed", inputs))
+    return made
+
+
+def interest_inputs(case: CaseClaims, claim: Claim, accrual: Accrual) -> dict[str, Any]:
+    """Return what an amount of interest was computed from, for the ledger and the statement."""
+    assert case.financials is not None
+    return {
+        "invoice": claim.number,
+        "dayCount": case.financials.interest.day_count.value,
+        "percent": str(case.financials.interest.percent),
+        "rounding": "HALF_UP",
+        "segments": accrual.explain(case.currency),
+    }
+
+
+def _own_costs(case: CaseClaims, on: date) -> list[ledger.Posting]:
+    terms, principal = case.financials, case.principal
+    if terms is None or principal <= 0:
+        return []
+    collection = terms.costs.minor(principal, case.currency)
+    admin = parse_minor(terms.admin, case.currency)
+    lump = 0
+    if terms.lump_sum and case.business:
+        late = sum(1 for c in case.claims.values() if c.principal > 0 and _late(case, c, on))
+        lump = costs.lump_sum(case.currency, late, against=collection)
+    made = (
+        ("collection", collection, f"cost.{terms.costs.kind.lower()}", None),
+        ("admin", admin, "cost.admin", None),
+        ("lump", lump, "cost.lump_sum", LUMP_SUM_CITATION),
+    )
+    component = terms.costs.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return [
+        _cost(
+            case,
+            AccountKind.COSTS_OWN,
+            amount,
+            f"cost:{case.id}:{name}",
+            on,
+            rule,
+            citation=citation,
+            inputs={
+                "principal": minor_text(principal, case.currency),
+                **(component if name == "collection" else {}),
+            },
+        )
+        for name, amount, rule, citation in made
+        if amount > 0
+    ]
+
+
+def _late(case: CaseClaims, claim: Claim, on: date) -> bool:
+    assert case.financials is not None
+    terms = case.financials.interest.model_copy(update={"after_days": 0, "starts_on": "DUE_DATE"})
+    first = terms.first_day(claim.issued_on, claim.due_on)
+    return first is not None and first <= on
+
+
+def _cost(
+    case: CaseClaims,
+    account: AccountKind,
+    minor: int,
+    key: str,
+    on: date,
+    rule: str,
+    *,
+    citation: str | None = None,
+    inputs: dict[str, Any] | None = None,
+) -> ledger.Posting:
+    debit = ledger.Account(kind=account, currency=case.currency, case_id=case.id)
+    return ledger.Posting(
+        case_id=case.id,
+        kind=TxnKind.COST,
+        effective_on=on,
+        idem_key=f"{key}:{case.charge_round}",
+        lines=ledger.claim_lines(debit, _contra(case), minor),
+        rule=rule,
+        citation=citation,
+        inputs=inputs or {},
+    )
+
+
+def _interest(
+    case: CaseClaims, claim: Claim, minor: int, on: date, rule: str, inputs: dict[str, Any]
+) -> ledger.Posting:
+    debit = ledger.Account(
+        kind=AccountKind.INTEREST,
+        currency=case.currency,
+        case_id=case.id,
+        invoice_id=claim.invoice_id,
+    )
+    return ledger.Posting(
+        case_id=case.id,
+        kind=TxnKind.INTEREST,
+        effective_on=on,
+        idem_key=f"{rule}:{claim.invoice_id}:{on.isoformat()}:{case.charge_round}",
+        lines=ledger.claim_lines(debit, _contra(case), minor),
+        rule=rule,
+        inputs=inputs,
+    )
+
+
+def _contra(case: CaseClaims) -> ledger.Account:
+    return ledger.Account(kind=AccountKind.CLAIM_CONTRA, currency=case.currency, case_id=case.id)

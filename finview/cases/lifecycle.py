@@ -1,0 +1,146 @@
+"""The life of a case: launched, out of its breathing space, another status, closed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from finview import clock
+from finview.cases.components import Breathing
+from finview.cases.financials import apply_charges
+from finview.cases.models import Case, CaseStatus, CloseReason
+from finview.cases.timeline import chunks, note
+from finview.db import events
+from finview.errors import State
+from finview.i18n import N_, sentences
+
+CODES = sentences(
+    {
+        "CASE_NOT_LINKED": N_("{count} case(s) have no bucket yet and can't be launched."),
+        "CASE_CLOSED": N_("The case is closed."),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchedCase:
+    """A case that was launched just now; `breathing_ends_on` is None without breathing space."""
+
+    id: int
+    breathing_ends_on: date | None
+
+
+def launch(
+    session: Session, case_ids: Sequence[int], *, on: date, by: int | None
+) -> list[LaunchedCase]:
+    """Mark cases as launched on a day and return those that were not before, in order of id.
+
+    A case with a breathing space enters it: it ends `days` days after `on`. From here on the
+    database keeps the ledger of the case for good. Raises `State` (CASE_NOT_LINKED) when one has
+    no bucket; then nothing changes.
+    """
+    launched: list[LaunchedCase] = []
+    for chunk in chunks(sorted(case_ids)):
+        rows = session.execute(
+            select(Case.id, Case.bucket_id, Case.breathing)
+            .where(Case.id.in_(chunk), Case.launched_at.is_(None))
+            .order_by(Case.id)
+            .with_for_update()
+        ).all()
+        if missing := sum(1 for row in rows if row.bucket_id is None):
+            raise State("CASE_NOT_LINKED", count=missing)
+        for _, group in groupby(sorted(rows, key=_terms), key=_terms):
+            launched += _launch(session, list(group), on, by)
+    return sorted(launched, key=lambda case: case.id)
+
+
+def _terms(row: Any) -> str:
+    return Breathing.model_validate(row.breathing or {}).model_dump_json()
+
+
+def _launch(session: Session, rows: Sequence[Any], on: date, by: int | None) -> list[LaunchedCase]:
+    """Launch cases that share their breathing terms."""
+    terms = Breathing.model_validate(rows[0].breathing or {})
+    values: dict[str, Any] = {"launched_at": clock.now(), "status": CaseStatus.ACTIVE}
+    if terms.enabled:
+        terms = terms.begun(on)
+        values |= {"status": CaseStatus.BREATHING_SPACE, "breathing": terms.as_json()}
+    ids = [row.id for row in rows]
+    _update(session, ids, values)
+    note(session, "TIMELINE_CASE_LAUNCHED", ids, by=by)
+    if terms.starts_on and terms.ends_on:
+        days = {"start": terms.starts_on.isoformat(), "end": terms.ends_on.isoformat()}
+        note(session, "TIMELINE_BREATHING_STARTED", ids, by=by, params=days)
+    return [LaunchedCase(id=key, breathing_ends_on=terms.ends_on) for key in ids]
+
+
+def end_breathing(session: Session, case_ids: Sequence[int], *, by: int | None = None) -> list[int]:
+    """End the breathing space of cases that are in it: charge them and return their ids.
+
+    Costs and interest are posted as of the true end, however late this is called.
+    """
+    ended: list[int] = []
+    for chunk in chunks(sorted(case_ids)):
+        rows = session.execute(
+            select(Case.id, Case.breathing)
+            .where(Case.id.in_(chunk), Case.status == CaseStatus.BREATHING_SPACE)
+            .order_by(Case.id)
+            .with_for_update()
+        ).all()
+        by_day = sorted((_ends_on(row), row.id) for row in rows)
+        for day, group in groupby(by_day, key=lambda pair: pair[0]):
+            ids = [key for _, key in group]
+            apply_charges(session, ids, on=day, by=by)
+            _update(session, ids, {"status": CaseStatus.ACTIVE})
+            note(session, "TIMELINE_BREATHING_ENDED", ids, by=by, params={"on": day.isoformat()})
+            ended += ids
+    return sorted(ended)
+
+
+def _ends_on(row: Any) -> date:
+    ends_on = Breathing.model_validate(row.breathing).ends_on
+    assert ends_on is not None, "a case in its breathing space has dates"
+    return ends_on
+
+
+def set_status(session: Session, case_id: int, status: CaseStatus, *, by: int | None) -> None:
+    """Move an open case to another open status; raises `State` (CASE_CLOSED) for a closed one."""
+    before = session.scalars(select(Case.status).where(Case.id == case_id)).one()
+    if CaseStatus.CLOSED in (before, status):
+        raise State("CASE_CLOSED")
+    if before != status:
+        _update(session, [case_id], {"status": status})
+        changed = {"before": f"STATUS_{before}", "after": f"STATUS_{status}"}
+        note(session, "TIMELINE_STATUS_CHANGED", [case_id], by=by, params=changed)
+
+
+def close(session: Session, case_ids: Sequence[int], reason: CloseReason, *, by: int | None) -> int:
+    """Close cases that are open and return how many; workflows hear of it by `case.closed`."""
+    closed: list[int] = []
+    for chunk in chunks(sorted(case_ids)):
+        closed += session.scalars(
+            select(Case.id)
+            .where(Case.id.in_(chunk), Case.status != CaseStatus.CLOSED)
+            .order_by(Case.id)
+            .with_for_update()
+        )
+    values = {"status": CaseStatus.CLOSED, "close_reason": reason, "closed_at": clock.now()}
+    _update(session, closed, values)
+    note(session, "TIMELINE_CASE_CLOSED", closed, by=by, params={"reason": f"CLOSED_{reason}"})
+    for case_id in closed:
+        events.emit(session, "case.closed", case_id=case_id, payload={"reason": reason})
+    return len(closed)
+
+
+def _update(session: Session, case_ids: Sequence[int], values: dict[str, Any]) -> None:
+    for chunk in chunks(case_ids):
+        session.execute(
+            update(Case)
+            .where(Case.id.in_(chunk))
+            .values(**values, lock_version=Case.lock_version + 1)
+            .execution_options(synchronize_session=False)
+        )

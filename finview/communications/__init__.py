@@ -1,0 +1,1 @@
+"""Messages to people: written, gated, sent once, delivered or bounced."""

@@ -1,0 +1,128 @@
+"""One message for one person: greeting, body, the blocks that are due, closing, footer."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+from finview import i18n
+from finview.communications.wording import (
+    BLOCKS,
+    CLOSING,
+    GREETING_COMPANY,
+    GREETING_PERSON,
+    MESSAGES,
+)
+from finview.i18n import translate
+from finview.money import Money
+
+PAY_WITHIN = timedelta(days=14)
+_GAPS = re.compile(r"\n{3,}")
+_BLOCK = re.compile(r"\[([a-z_]+)\]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a message says about a case: plain values, read once."""
+
+    case_number: str
+    currency: str
+    principal_minor: int
+    interest_minor: int
+    costs_minor: int
+    payments_minor: int
+    open_minor: int
+    invoice_numbers: tuple[str, ...]
+    invoice_dates: tuple[date, ...]
+    contract_subject: str | None = None
+    contract_date: date | None = None
+    breathing_until: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parties:
+    """Who writes, for whom, to whom."""
+
+    debtor_name: str
+    debtor_is_company: bool
+    client: str
+    unit: str
+    client_address: str = ""
+    unit_company: Mapping[str, Any] = field(default_factory=dict)
+    footer: str = ""
+    reply_to: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A rendered message."""
+
+    subject: str
+    text: str
+
+
+def compose(template: str, claim: Claim, parties: Parties, *, locale: str, today: date) -> Message:
+    """Render a shipped message in the debtor's language; raises KeyError for an unknown one."""
+    message = MESSAGES[template]
+    values = _values(claim, parties, today)
+    due = _due(claim, parties)
+    # Split before values are filled in, so that no value can smuggle in a block.
+    pieces = _BLOCK.split(i18n.message(message.body, locale))
+    body = "".join(
+        i18n.filled(piece, locale, values)
+        if n % 2 == 0
+        else (translate(BLOCKS[piece], locale, **values) if piece in due else "")
+        for n, piece in enumerate(pieces)
+    )
+    greeting = GREETING_COMPANY if parties.debtor_is_company else GREETING_PERSON
+    parts = [
+        translate(greeting, locale, name=parties.debtor_name),
+        _GAPS.sub("\n\n", body).strip(),
+        f"{translate(CLOSING, locale)}\n{parties.unit}",
+        parties.footer,
+    ]
+    return Message(
+        subject=translate(message.subject, locale, **values),
+        text="\n\n".join(part for part in parts if part),
+    )
+
+
+def _values(claim: Claim, parties: Parties, today: date) -> dict[str, Any]:
+    def money(minor: int) -> Money:
+        return Money(minor, claim.currency)
+
+    return {
+        "case": claim.case_number,
+        "client": parties.client,
+        "client_address": parties.client_address,
+        "creditor": parties.client,
+        "claim": money(claim.open_minor),
+        "principal": money(claim.principal_minor),
+        "interest_amount": money(claim.interest_minor),
+        "costs_amount": money(claim.costs_minor),
+        "payments": money(claim.payments_minor),
+        "open_amount": money(claim.open_minor),
+        "contract_subject": claim.contract_subject,
+        "contract_date": claim.contract_date,
+        "invoice_no": list(claim.invoice_numbers),
+        "invoice_date": list(claim.invoice_dates),
+        "pay_by": claim.breathing_until or today + PAY_WITHIN,
+        "today": today,
+        "authority": parties.unit_company.get("authority"),
+        "data_source": parties.client,
+        "privacy_link": parties.unit_company.get("privacyLink"),
+        "reply_to": parties.reply_to,
+    }
+
+
+def _due(claim: Claim, parties: Parties) -> set[str]:
+    """Return the blocks that are due and whose data is there."""
+    facts = {
+        "ground": bool(claim.invoice_numbers),
+        "interest": claim.interest_minor > 0,
+        "costs": claim.costs_minor > 0,
+        "authority": bool(parties.unit_company.get("authority")),
+        "privacy": bool(parties.unit_company.get("privacyLink")),
+    }
+    return {name for name, holds in facts.items() if holds}

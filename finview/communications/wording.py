@@ -1,0 +1,90 @@
+"""The shipped wording of messages to debtors: subjects stay neutral, bodies are made of blocks.
+
+The eight blocks of a first demand are those of § 13a RDG, numbered as in its paragraph 1; a block
+that is not due for a case renders empty.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from finview.i18n import N_
+
+BLOCKS: Mapping[str, str] = {
+    "ground": N_(
+        "{contract_subject}, contract of {contract_date}, invoice {invoice_no} of {invoice_date}."
+    ),
+    "creditor": N_("The claim is owned by {creditor}."),
+    "interest": N_("Interest on the open principal up to {today}: {interest_amount}."),
+    "higher_rate": N_(
+        "The rate of {interest_rate} is above the statutory default rate of {statutory_rate}. "
+        "Reason: {higher_rate_reason}."
+    ),
+    "costs": N_("Costs: {costs_amount}, arising from the collection of this claim."),
+    "vat": N_("{client} cannot deduct the VAT included as input tax."),
+    "address_origin": N_(
+        "Your address was not supplied by {creditor}; we traced it. If it is wrong, please tell us."
+    ),
+    "authority": N_("Supervisory authority: {authority}."),
+    "privacy": N_(
+        "How we process your data and where we obtained it ({data_source}): {privacy_link}."
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageType:
+    """A message: its subject, its body with blocks in square brackets, and what it asserts."""
+
+    id: str
+    subject: str
+    body: str
+    asserts_claim: bool = False
+    first_demand: bool = False
+
+
+MESSAGES: Mapping[str, MessageType] = {
+    message.id: message
+    for message in (
+        MessageType(
+            id="breathing_space_notice",
+            subject=N_("Your case {case} – please check by {pay_by}"),
+            body=N_(
+                "{client}, {client_address}, has asked us to contact you about unpaid invoices of "
+                "{claim}.\n\n[ground]\n[creditor]\n[interest]\n[higher_rate]\n[costs]\n[vat]\n\n"
+                "Until {pay_by} no further charges will arise from our involvement. Please pay by "
+                "then, or tell us what stands in the way: {reply_to}. If you have already paid, "
+                "please disregard this message.\n\n[address_origin]\n[authority]\n[privacy]"
+            ),
+            asserts_claim=True,
+            first_demand=True,
+        ),
+        MessageType(
+            id="first_demand",
+            subject=N_("Your case {case}"),
+            body=N_(
+                "On behalf of {client}, {client_address}, we are claiming the following:\n\n"
+                "[ground]\n[creditor]\n\nPrincipal: {principal}\nInterest: {interest_amount}\n"
+                "Costs: {costs_amount}\nPayments: {payments}\nTotal: {open_amount}\n\n[interest]\n"
+                "[higher_rate]\n[costs]\n[vat]\n\nPlease pay {open_amount} by {pay_by}. You may "
+                "also pay in instalments or tell us your objections: {reply_to}.\n\n"
+                "[address_origin]\n[authority]\n[privacy]"
+            ),
+            asserts_claim=True,
+            first_demand=True,
+        ),
+        MessageType(
+            id="reminder",
+            subject=N_("Reminder about your case {case}"),
+            body=N_(
+                "{open_amount} is still open on case {case}. Please pay by {pay_by}. Is that "
+                "difficult at the moment? You can arrange instalments: {reply_to}."
+            ),
+            asserts_claim=True,
+        ),
+    )
+}
+
+# Gender is never guessed: without a salutation people are greeted by their full name.
+GREETING_PERSON = N_("Dear {name},")
+GREETING_COMPANY = N_("Dear Sir or Madam,")
+CLOSING = N_("Yours sincerely")

@@ -1,0 +1,1 @@
+"""Who gives the mandate: business units, customers, contacts, portfolios, buckets, settings."""

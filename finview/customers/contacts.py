@@ -1,0 +1,187 @@
+"""Contacts: new people and existing users, their roles at a customer, their portfolios."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import phonenumbers
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from finview import clock
+from finview.accounts import access
+from finview.accounts.models import AccountUser
+from finview.accounts.users import create_user, find_user, normal_email
+from finview.customers.models import Customer, CustomerContact, Portfolio
+from finview.db import audit
+from finview.errors import Duplicate, Invalid, NotFound, Required
+from finview.i18n import N_, sentences
+
+sentences(
+    {
+        "CONTACT_NAME_REQUIRED": N_("A contact needs a first name and a last name."),
+        "CONTACT_EXISTS": N_("This person is a contact of this customer already."),
+        "CONTACT_EMAIL_KNOWN": N_("This e-mail address is known. Please select the existing user."),
+        "PHONE_NOT_VALID": N_("This phone number is not valid: {phone}."),
+    }
+)
+
+
+def create_contact(
+    session: Session,
+    customer: Customer,
+    *,
+    first_name: str,
+    last_name: str,
+    email: str,
+    phone: str | None = None,
+    phone_country: str | None = None,
+    is_commercial: bool,
+    is_operational: bool,
+    has_access: bool,
+    portfolio_ids: Iterable[int] = (),
+    locale: str | None = None,
+    by: int | None,
+) -> CustomerContact:
+    """Create a person and link it; a known address raises `Duplicate` with the user's id."""
+    if not first_name.strip() or not last_name.strip():
+        raise Required("CONTACT_NAME_REQUIRED", path=("input", "lastName"))
+    address = normal_email(email)
+    known = find_user(session, address)
+    if known is not None:
+        raise Duplicate("CONTACT_EMAIL_KNOWN", path=("input", "email"), user_id=known.id)
+    number = e164(phone, phone_country)
+    user = create_user(
+        session,
+        email=address,
+        name=f"{first_name.strip()} {last_name.strip()}",
+        locale=locale or customer.locale,
+        by=by,
+    )
+    contact = CustomerContact(
+        customer_id=customer.id,
+        user_id=user.id,
+        first_name=first_name.strip(),
+        last_name=last_name.strip(),
+        phone=number,
+        is_commercial=is_commercial,
+        is_operational=is_operational,
+        has_access=has_access,
+        portfolio_ids=_own(session, customer, portfolio_ids),
+        created_at=clock.now(),
+    )
+    return _saved(session, contact, "contact.create", by)
+
+
+def link_contact(
+    session: Session,
+    customer: Customer,
+    user: AccountUser,
+    *,
+    is_commercial: bool,
+    is_operational: bool,
+    portfolio_ids: Iterable[int] = (),
+    by: int | None,
+) -> CustomerContact:
+    """Link an existing user with access; no invitation is sent. A second link is a `Duplicate`."""
+    if _contact(session, customer.id, user.id) is not None:
+        raise Duplicate("CONTACT_EXISTS", path=("input", "userId"))
+    first, _, last = user.name.partition(" ")
+    contact = CustomerContact(
+        customer_id=customer.id,
+        user_id=user.id,
+        first_name=first,
+        last_name=last or first,
+        is_commercial=is_commercial,
+        is_operational=is_operational,
+        has_access=True,
+        portfolio_ids=_own(session, customer, portfolio_ids),
+        created_at=clock.now(),
+    )
+    return _saved(session, contact, "contact.link", by)
+
+
+def update_contact(
+    session: Session,
+    contact: CustomerContact,
+    customer: Customer,
+    changes: Mapping[str, Any],
+    *,
+    by: int | None,
+) -> CustomerContact:
+    """Change names, phone, roles, access and portfolios; rights follow at once."""
+    for name in ("first_name", "last_name"):
+        if name in changes:
+            if not (changes[name] or "").strip():
+                raise Required("CONTACT_NAME_REQUIRED", path=("input", name))
+            setattr(contact, name, changes[name].strip())
+    for name in ("is_commercial", "is_operational", "has_access"):
+        if changes.get(name) is not None:
+            setattr(contact, name, changes[name])
+    if "phone" in changes:
+        contact.phone = e164(changes["phone"], None)
+    if changes.get("portfolio_ids") is not None:
+        contact.portfolio_ids = _own(session, customer, changes["portfolio_ids"])
+    contact.lock_version += 1
+    return _saved(session, contact, "contact.update", by)
+
+
+def e164(phone: str | None, country: str | None) -> str | None:
+    """Return a number in E.164; `country` (ISO 3166-1) serves numbers without a prefix."""
+    if not (phone or "").strip():
+        return None
+    try:
+        parsed = phonenumbers.parse(phone, country)
+    except phonenumbers.NumberParseException:
+        raise Invalid("PHONE_NOT_VALID", path=("input", "phone"), phone=phone) from None
+    if not phonenumbers.is_valid_number(parsed):
+        raise Invalid("PHONE_NOT_VALID", path=("input", "phone"), phone=phone)
+    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+
+
+def _contact(session: Session, customer_id: int, user_id: int) -> CustomerContact | None:
+    statement = select(CustomerContact).where(
+        CustomerContact.customer_id == customer_id, CustomerContact.user_id == user_id
+    )
+    return session.scalars(statement).one_or_none()
+
+
+def _own(session: Session, customer: Customer, portfolio_ids: Iterable[int]) -> list[int]:
+    wanted = sorted(set(portfolio_ids))
+    found = set(
+        session.scalars(
+            select(Portfolio.id).where(
+                Portfolio.customer_id == customer.id, Portfolio.id.in_(wanted)
+            )
+        )
+    )
+    if found != set(wanted):
+        raise NotFound(path=("input", "portfolioIds"))
+    return wanted
+
+
+def _saved(
+    session: Session, contact: CustomerContact, action: str, by: int | None
+) -> CustomerContact:
+    session.add(contact)
+    session.flush()
+    access.revoke(session, contact.user_id, customer_id=contact.customer_id)
+    # Commercial and operational contacts see their customer, employees their portfolios only.
+    wide = contact.is_commercial or contact.is_operational
+    if contact.has_access and (wide or contact.portfolio_ids):
+        access.grant(
+            session,
+            contact.user_id,
+            access.Role.CUSTOMER_USER,
+            customer_id=contact.customer_id,
+            portfolio_ids=() if wide else contact.portfolio_ids,
+        )
+    audit.record(
+        session,
+        action,
+        actor_id=by,
+        subject=("contact", contact.id),
+        commercial=contact.is_commercial,
+        operational=contact.is_operational,
+        access=contact.has_access,
+    )
+    return contact

@@ -1,0 +1,69 @@
+"""Business units: created, saved, then activated; only active ones can be chosen."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from finview import clock
+from finview.customers.models import BusinessUnit
+from finview.db import audit
+from finview.errors import Required
+from finview.i18n import N_, sentences
+
+sentences(
+    {
+        "BUSINESS_UNIT_INACTIVE": N_("This business unit is not active."),
+        "BUSINESS_UNIT_NAME_REQUIRED": N_("A business unit needs a name."),
+    }
+)
+
+BLOCKS = ("company", "email_settings", "invoice_settings", "email_footers")
+
+
+def create_unit(
+    session: Session, *, name: str | None, blocks: Mapping[str, Any], by: int | None
+) -> BusinessUnit:
+    """Create an inactive business unit; raise `Required` without a name."""
+    if not (name or "").strip():
+        raise Required("BUSINESS_UNIT_NAME_REQUIRED", path=("input", "name"))
+    unit = BusinessUnit(
+        name=str(name).strip(),
+        created_at=clock.now(),
+        **{block: dict(blocks.get(block) or {}) for block in BLOCKS},
+    )
+    session.add(unit)
+    session.flush()
+    audit.record(session, "business_unit.create", actor_id=by, subject=("business_unit", unit.id))
+    return unit
+
+
+def update_unit(
+    session: Session,
+    unit: BusinessUnit,
+    *,
+    name: str | None,
+    blocks: Mapping[str, Any],
+    by: int | None,
+) -> BusinessUnit:
+    """Change what is given; an empty name raises `Required`."""
+    if name is not None:
+        if not name.strip():
+            raise Required("BUSINESS_UNIT_NAME_REQUIRED", path=("input", "name"))
+        unit.name = name.strip()
+    for block, value in blocks.items():
+        setattr(unit, block, dict(value or {}))
+    unit.lock_version += 1
+    audit.record(session, "business_unit.update", actor_id=by, subject=("business_unit", unit.id))
+    return unit
+
+
+def activate_unit(session: Session, unit: BusinessUnit, *, by: int | None) -> BusinessUnit:
+    """Make a business unit selectable; doing so again changes nothing."""
+    if not unit.active:
+        unit.active = True
+        unit.lock_version += 1
+        audit.record(
+            session, "business_unit.activate", actor_id=by, subject=("business_unit", unit.id)
+        )
+    return unit

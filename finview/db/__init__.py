@@ -1,0 +1,177 @@
+"""The database: `unit()` is one session and one transaction, and the only commit there is."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import timedelta
+from typing import Any, Self
+
+import orjson
+from sqlalchemy import Engine, event, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session, sessionmaker
+
+from finview import clock
+from finview.db import postgres, sqlite
+from finview.settings import Settings
+
+_OFFSET = "SELECT offset_ms FROM clock_offset WHERE id = 1"
+_RETRIED_STATES = {"40001", "40P01"}  # serialization failure, deadlock
+
+
+class WakeUp:
+    """Tells the workers of this process that a commit left work in a queue."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._rings: Counter[str] = Counter()
+
+    def ring(self, queue: str) -> None:
+        """Wake everybody who waits for a queue."""
+        with self._condition:
+            self._rings[queue] += 1
+            self._condition.notify_all()
+
+    def rings(self, queue: str) -> int:
+        """Return how often a queue was rung for; ask before looking into it."""
+        with self._condition:
+            return self._rings[queue]
+
+    def wait(self, queue: str, seen: int, timeout_s: float) -> None:
+        """Wait until somebody rings after `seen` rings, at most for `timeout_s`."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._rings[queue] != seen, timeout_s)
+
+
+class Database:
+    """One database, opened: SQLite in a file or PostgreSQL."""
+
+    def __init__(self, settings: Settings, *, role: str = "finview") -> None:
+        json = {"json_serializer": _dump, "json_deserializer": orjson.loads}
+        self.url = settings.url
+        self.dialect = "sqlite" if self.url.startswith("sqlite") else "postgresql"
+        self._moves_clock = settings.env == "development"
+        if self.dialect == "sqlite":
+            self.writer, self.reader = sqlite.engines(self.url, json)
+            self.lock: sqlite.FairLock | None = sqlite.writer_lock(sqlite.path_of(self.url))
+        else:
+            self.writer, self.reader = postgres.engines(self.url, json, role)
+            self.lock = None
+        self._writers = sessionmaker(self.writer, expire_on_commit=False)
+        self._readers = sessionmaker(self.reader, expire_on_commit=False)
+        event.listen(self._readers, "before_flush", _refuse_flush)
+        self._here = threading.local()
+        self.wake = WakeUp()
+
+    @classmethod
+    def open(cls, settings: Settings, *, role: str = "finview") -> Self:
+        """Open the database of `settings`; `role` names the process (serve, worker, cli)."""
+        return cls(settings, role=role)
+
+    @contextmanager
+    def unit(self, *, durable: bool = True, deadline_s: int | None = None) -> Iterator[Session]:
+        """Open one session in one transaction: committed at the end, undone when it raises.
+
+        Units don't nest: an inner one would commit half of the outer. `durable=False` lets a power
+        cut undo the last commits (SQLite only; rows that can be made again). `deadline_s` ends a
+        statement that runs longer (PostgreSQL only).
+        """
+        if getattr(self._here, "unit", False):
+            raise RuntimeError("a unit is open in this thread already; pass its session on")
+        self._here.unit = True
+        try:
+            with self.lock.turn() if self.lock else nullcontext():
+                session = self._writers(info={"database": self})
+                try:
+                    session.connection(execution_options={"finview_durable": durable})
+                    self._begin(session, deadline_s)
+                    yield session
+                    session.commit()
+                except BaseException:
+                    session.rollback()
+                    _run(session, "after_rollback")
+                    raise
+                finally:
+                    session.close()
+        finally:
+            self._here.unit = False
+        _run(session, "after_commit")
+
+    @contextmanager
+    def reading(self, *, deadline_s: int | None = None) -> Iterator[Session]:
+        """Open a session that only reads; a flush raises RuntimeError, a write is refused."""
+        session = self._readers(info={"database": self})
+        try:
+            self._begin(session, deadline_s)
+            yield session
+        finally:
+            session.close()  # not rollback: what was read stays readable
+
+    def _begin(self, session: Session, deadline_s: int | None) -> None:
+        if deadline_s is not None and self.dialect == "postgresql":
+            # set_config, because SET takes no bound value.
+            wanted = {"ms": str(deadline_s * 1000)}
+            session.execute(text("SELECT set_config('statement_timeout', :ms, true)"), wanted)
+        if self._moves_clock:
+            found = session.connection().exec_driver_sql(_OFFSET).scalar()
+            clock.move(timedelta(milliseconds=found or 0))
+
+    def create_schema(self) -> None:
+        """Create all tables and triggers as the code declares them (tests; else `migrate`)."""
+        from finview.db import tables
+
+        with self.writer.begin() as connection:
+            tables.Base.metadata.create_all(connection)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.writer.dispose()
+        self.reader.dispose()
+
+    @property
+    def engine(self) -> Engine:
+        """Return the writing engine; only migrations and tests need it."""
+        return self.writer
+
+
+def after_commit(session: Session, callback: Callable[[], None]) -> None:
+    """Call back once the unit of `session` is committed; not when it is undone."""
+    session.info.setdefault("after_commit", []).append(callback)
+
+
+def after_rollback(session: Session, callback: Callable[[], None]) -> None:
+    """Call back once the unit of `session` is undone."""
+    session.info.setdefault("after_rollback", []).append(callback)
+
+
+def database_of(session: Session) -> Database:
+    """Return the database a session of `unit()` or `reading()` belongs to."""
+    database = session.info["database"]
+    assert isinstance(database, Database)
+    return database
+
+
+def is_transient(error: BaseException) -> bool:
+    """Return whether the same transaction may simply be tried again.
+
+    True for a deadlock, a serialization failure and a busy SQLite file.
+    """
+    if not isinstance(error, DBAPIError):
+        return False
+    if getattr(error.orig, "sqlstate", None) in _RETRIED_STATES:
+        return True
+    return getattr(error.orig, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+
+
+def _run(session: Session, key: str) -> None:
+    for callback in session.info.pop(key, ()):
+        callback()
+
+
+def _dump(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _refuse_flush(session: Session, *_: Any) -> None:
+    raise RuntimeError(f"a reading session has changes to write: {[*session.new, *session.dirty]}")

@@ -1,0 +1,72 @@
+"""PostgreSQL: connection settings, time-outs and the notes that wake other processes."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import Engine, create_engine, make_url
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "finview_job"
+LOCK_TIMEOUT_MS = 5_000
+IDLE_IN_TRANSACTION_MS = 60_000
+LISTEN_S = 0.5
+RECONNECT_S = 5.0
+
+
+def engines(url: str, json: dict[str, Any], role: str) -> tuple[Engine, Engine]:
+    """Return the writing and the reading engine; both share one pool of connections.
+
+    `role` is what this process does; it stands in pg_stat_activity as application_name.
+    """
+    options = (
+        f"-c lock_timeout={LOCK_TIMEOUT_MS} "
+        f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}"
+    )
+    writer = create_engine(
+        url,
+        pool_size=8,
+        max_overflow=32,
+        pool_pre_ping=True,
+        connect_args={"options": options, "application_name": role},
+        **json,
+    )
+    return writer, writer.execution_options(postgresql_readonly=True)
+
+
+class Listener(threading.Thread):
+    """Hears on a connection of its own which queues other processes have put work into.
+
+    A pooler in transaction mode breaks LISTEN; then the workers' polling is all there is.
+    """
+
+    def __init__(self, url: str, ring: Callable[[str], None]) -> None:
+        super().__init__(name="finview-listener", daemon=True)
+        self._url = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._ring = ring
+        self._stop_asked = threading.Event()
+
+    def run(self) -> None:
+        """Listen until stopped; a lost connection is made anew."""
+        while not self._stop_asked.is_set():
+            try:
+                self._listen()
+            except psycopg.OperationalError as lost:
+                log.warning("listener.lost error=%s", type(lost).__name__)
+                self._stop_asked.wait(RECONNECT_S)
+
+    def stop(self) -> None:
+        """End the thread within a second."""
+        self._stop_asked.set()
+        self.join(timeout=5)
+
+    def _listen(self) -> None:
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
+            while not self._stop_asked.is_set():
+                for note in connection.notifies(timeout=LISTEN_S, stop_after=1):
+                    self._ring(note.payload)

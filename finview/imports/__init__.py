@@ -1,0 +1,1 @@
+"""From a client's spreadsheet to debtors, cases and invoices, and back."""

@@ -1,0 +1,13 @@
+"""The readers that ship inside finview, offered through the same hook as any plugin's."""
+
+from typing import Any
+
+from finview.imports.reading.readers import CsvReader, OpenpyxlReader
+from finview.plugins.contracts.reader import ImportReader
+from finview.plugins.hookspecs import hookimpl
+
+
+@hookimpl
+def finview_import_readers() -> list[type[ImportReader[Any]]]:
+    """Offer the reader of delimited text and the one of .xlsx and .xlsm."""
+    return [CsvReader, OpenpyxlReader]

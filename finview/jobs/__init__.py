@@ -1,0 +1,1 @@
+"""Runs the jobs of the table: claims, fences, retries; the only room that knows dramatiq."""

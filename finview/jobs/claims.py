@@ -1,0 +1,288 @@
+"""The statements that move a job from state to state, each fenced by its attempt."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Select, any_, bindparam, func, select, update
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.functions import FunctionElement
+
+from finview import clock
+from finview.db import Database, database_of
+from finview.db.base import table_of
+from finview.db.jobs import Job, JobView, State, Subject, is_in, wake
+from finview.db.runtime import Services
+
+JOB = table_of(Job)
+DISPATCH_LEASE_S = 60
+BATCH = 500
+CLAIMS_MAX = 50
+"""Claims since creation or the last manual retry before a job is given up, run or not."""
+
+
+class Fenced(Exception):
+    """The job was claimed anew, cancelled or finished meanwhile: change nothing, leave quietly."""
+
+
+class database_ms(FunctionElement[int]):  # noqa: N801 -- reads as an SQL function
+    """The database's own clock in milliseconds; leases go by it, whatever the test clock says."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(database_ms, "sqlite")
+def _sqlite_ms(_element: Any, _compiler: Any, **_: Any) -> str:
+    return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+
+
+@compiles(database_ms, "postgresql")
+def _postgresql_ms(_element: Any, _compiler: Any, **_: Any) -> str:
+    # Stable within the statement, so that the index on lease_until can be used.
+    return "CAST(extract(epoch FROM statement_timestamp()) * 1000 AS BIGINT)"
+
+
+def lease(seconds: float) -> ColumnElement[int]:
+    """Return the instant up to which a lease of `seconds` lasts."""
+    return database_ms() + int(seconds * 1000)
+
+
+# Every job passes through these: built once, and on the table, they cost half.
+_STARTED = (
+    update(JOB)
+    .where(
+        JOB.c.id == bindparam("job_id"),
+        JOB.c.attempt == bindparam("its_attempt"),
+        JOB.c.state == State.DISPATCHED,
+    )
+    .values(runs=JOB.c.runs + 1, started_at=bindparam("now"))
+    .returning(
+        JOB.c.id,
+        JOB.c.kind,
+        JOB.c.args,
+        JOB.c.cursor,
+        JOB.c.attempt,
+        JOB.c.runs,
+        JOB.c.subject_kind,
+        JOB.c.subject_id,
+        JOB.c.customer_id,
+        JOB.c.portfolio_id,
+        JOB.c.actor_id,
+        JOB.c.trace_id,
+    )
+)
+_START = _STARTED.values(
+    state=State.RUNNING,
+    lease_until=database_ms() + bindparam("lease_ms", type_=BigInteger),
+    worker=bindparam("by"),
+)
+_START_AND_FINISH = _STARTED.values(
+    state=State.DONE,
+    finished_at=bindparam("now"),
+    lease_until=None,
+    error_code=None,
+    error_params=None,
+)
+_READY = (
+    select(JOB.c.id)
+    .where(is_in(State.READY), JOB.c.queue == bindparam("of_queue"))
+    .order_by(JOB.c.queue, JOB.c.priority, JOB.c.id)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job handed to a carrier; `attempt` is its fence."""
+
+    id: int
+    attempt: int
+    kind: str
+
+
+def claim(database: Database, queue: str, n: int) -> list[Claim]:
+    """Take up to `n` ready jobs of a queue, the most urgent first.
+
+    The empty case costs one look with a reading session and no writer's turn.
+    """
+    with database.reading() as session:
+        if session.scalar(_READY.limit(1), {"of_queue": queue}) is None:
+            return []
+    with database.unit() as session:
+        taken = session.execute(
+            update(JOB)
+            .where(_among(database, _READY.limit(n).with_for_update(skip_locked=True)))
+            .values(
+                state=State.DISPATCHED,
+                attempt=JOB.c.attempt + 1,
+                lease_until=lease(DISPATCH_LEASE_S),
+            )
+            .returning(JOB.c.priority, JOB.c.id, JOB.c.attempt, JOB.c.kind),
+            {"of_queue": queue},
+        ).all()
+    # RETURNING has no order of its own.
+    return [Claim(row.id, row.attempt, row.kind) for row in sorted(taken)]
+
+
+def release(database: Database, claims: Sequence[tuple[int, int]]) -> None:
+    """Make claimed jobs ready again whose handlers never started."""
+    with database.unit() as session:
+        for job_id, attempt in claims:
+            session.execute(
+                _fenced(job_id, attempt, State.DISPATCHED).values(
+                    state=State.READY, lease_until=None
+                )
+            )
+
+
+def promote(session: Session) -> int:
+    """Ready the jobs whose time has come by the test clock; return how many (at most a batch)."""
+    due = (
+        select(Job.id)
+        .where(is_in(State.SCHEDULED), Job.run_at <= clock.now())
+        .order_by(Job.run_at, Job.id)
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    queues = session.scalars(
+        update(Job)
+        .where(_among(database_of(session), due))
+        .values(state=State.READY)
+        .returning(Job.queue)
+        .execution_options(synchronize_session=False)
+    ).all()
+    for queue in sorted(set(queues)):
+        wake(session, queue)
+    return len(queues)
+
+
+def expired(session: Session) -> list[Job]:
+    """Return and lock the jobs whose lease has run out, the oldest first."""
+    found = (
+        select(Job)
+        .where(
+            is_in(State.DISPATCHED, State.RUNNING),
+            Job.lease_until < database_ms(),
+        )
+        .order_by(Job.lease_until)
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    return list(session.scalars(found))
+
+
+def start(
+    session: Session, services: Services, claimed: tuple[int, int], *, lease_s: int, worker: str
+) -> JobView:
+    """Mark a claimed job RUNNING and count the run; raises Fenced."""
+    given = {"now": clock.now(), "lease_ms": lease_s * 1000, "by": worker}
+    return _view(session, services, claimed, _START, given)
+
+
+def start_and_finish(session: Session, services: Services, claimed: tuple[int, int]) -> JobView:
+    """Mark a claimed job DONE and count the run, before its effect in the same transaction."""
+    return _view(session, services, claimed, _START_AND_FINISH, {"now": clock.now()})
+
+
+def still_mine(session: Session, job: JobView, *, lease_s: int) -> bool:
+    """Renew the lease inside a chunk and lock the row; return whether a cancel was asked for.
+
+    Raises Fenced when the job is somebody else's by now.
+    """
+    found = session.execute(
+        _fenced(job.id, job.attempt, State.RUNNING)
+        .values(lease_until=lease(lease_s))
+        .returning(Job.cancel_requested)
+    ).one_or_none()
+    if found is None:
+        raise Fenced
+    return bool(found.cancel_requested)
+
+
+def write(session: Session, job: JobView, *states: State, **values: Any) -> None:
+    """Change the job's own row, fenced; raises Fenced."""
+    changed = session.scalar(
+        _fenced(job.id, job.attempt, *states).values(**values).returning(Job.id)
+    )
+    if changed is None:
+        raise Fenced
+
+
+def finish(session: Session, job: JobView, state: State) -> None:
+    """End a running job; raises Fenced."""
+    write(
+        session,
+        job,
+        State.RUNNING,
+        state=state,
+        finished_at=clock.now(),
+        lease_until=None,
+        error_code=None,
+        error_params=None,
+        error_trace=None,
+    )
+
+
+def renew(database: Database, held: Mapping[int, tuple[int, int]]) -> None:
+    """Renew the leases of running jobs: id → (attempt, lease in seconds)."""
+    with database.unit(durable=False) as session:
+        for job_id, (attempt, lease_s) in held.items():
+            session.execute(
+                _fenced(job_id, attempt, State.RUNNING).values(lease_until=lease(lease_s))
+            )
+
+
+def view_of(row: Any, services: Services) -> JobView:
+    """Return what a handler may know of a job's row."""
+    subject = None
+    if row.subject_kind is not None:
+        subject = Subject(
+            kind=row.subject_kind,
+            id=row.subject_id,
+            customer_id=row.customer_id,
+            portfolio_id=row.portfolio_id,
+            actor_id=row.actor_id,
+        )
+    return JobView(
+        id=row.id,
+        kind=row.kind,
+        args=row.args,
+        cursor=row.cursor,
+        attempt=row.attempt,
+        runs=row.runs,
+        subject=subject,
+        trace_id=row.trace_id,
+        services=services,
+    )
+
+
+def _view(
+    session: Session,
+    services: Services,
+    claimed: tuple[int, int],
+    statement: Any,
+    given: Mapping[str, Any],
+) -> JobView:
+    job_id, attempt = claimed
+    row = session.execute(
+        statement, {"job_id": job_id, "its_attempt": attempt, **given}
+    ).one_or_none()
+    if row is None:
+        raise Fenced
+    return view_of(row, services)
+
+
+def _fenced(job_id: int, attempt: int, *states: State) -> Any:
+    return (
+        update(Job)
+        .where(Job.id == job_id, Job.attempt == attempt, Job.state.in_(states))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _among(database: Database, chosen: Select[int]) -> ColumnElement[bool]:
+    if database.dialect == "postgresql":
+        # An array is built once; IN (SELECT … LIMIT) may be evaluated again for each row.
+        return Job.id == any_(func.array(chosen.scalar_subquery()))
+    return Job.id.in_(chosen)

@@ -1,0 +1,1 @@
+"""What carries a claimed job to a handler's thread."""

@@ -1,0 +1,1 @@
+"""Is an incoming debtor already known: normalise, find candidates, score, guard, decide."""

@@ -1,0 +1,1 @@
+"""Plugins: hooks offer, bindings choose, one guard calls."""

@@ -1,0 +1,1 @@
+"""What plugin authors implement: one file per slot."""

@@ -1,0 +1,62 @@
+"""What a plugin may offer; each hook returns classes, and bindings choose among them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pluggy
+
+from finview.plugins.contracts.email import EmailSender
+from finview.plugins.contracts.matcher import Matcher
+from finview.plugins.contracts.node import WorkflowNode
+from finview.plugins.contracts.reader import ImportReader
+
+hookspec = pluggy.HookspecMarker("finview")
+hookimpl = pluggy.HookimplMarker("finview")
+
+
+@hookspec
+def finview_matchers() -> Iterable[type[Matcher[Any]]]:  # type: ignore[empty-body]  # a declaration
+    """Return matchers: how alike two debtors are. Called once at start. Since 0.1.
+
+    Example::
+
+        @hookimpl
+        def finview_matchers() -> list[type[Matcher[Any]]]:
+            return [ExactMatcher]
+    """
+
+
+@hookspec
+def finview_email_senders() -> Iterable[type[EmailSender[Any]]]:  # type: ignore[empty-body]  # a declaration
+    """Return e-mail senders. Called once at start. Since 0.1.
+
+    Example::
+
+        @hookimpl
+        def finview_email_senders() -> list[type[EmailSender[Any]]]:
+            return [AcmeMail]
+    """
+
+
+@hookspec
+def finview_import_readers() -> Iterable[type[ImportReader[Any]]]:  # type: ignore[empty-body]  # a declaration
+    """Return readers of spreadsheet formats. Called once at start. Since 0.1.
+
+    Example::
+
+        @hookimpl
+        def finview_import_readers() -> list[type[ImportReader[Any]]]:
+            return [OdsReader]
+    """
+
+
+@hookspec
+def finview_workflow_nodes() -> Iterable[type[WorkflowNode[Any]]]:  # type: ignore[empty-body]  # a declaration
+    """Return node types of workflows. Called once at start. Since 0.1.
+
+    Example::
+
+        @hookimpl
+        def finview_workflow_nodes() -> list[type[WorkflowNode[Any]]]:
+            return [ScoreCheck]
+    """

@@ -1,0 +1,89 @@
+"""The one table of slots: registry, guard, command line and API are driven by it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from finview.plugins import validation
+from finview.plugins.contracts.email import EmailSender
+from finview.plugins.contracts.matcher import Matcher
+from finview.plugins.contracts.node import WorkflowNode
+from finview.plugins.contracts.reader import ImportReader
+from finview.plugins.validation import Method
+
+
+class Choice(StrEnum):
+    """How one provider of a slot is picked."""
+
+    BINDING = "BINDING"
+    TYPE_NAME = "TYPE_NAME"
+    SNIFF = "SNIFF"
+
+
+class Mode(StrEnum):
+    """Where a provider of a slot runs."""
+
+    POOL = "POOL"
+    INLINE = "INLINE"
+    PROCESS = "PROCESS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One place where plugins fit.
+
+    `default` is the provider used while nothing is bound; `batch` is how many items one call may
+    carry; `base` is the class that providers extend.
+    """
+
+    name: str
+    hook: str
+    base: type[Any]
+    choice: Choice
+    mode: Mode
+    default: str | None = None
+    batch: int = 500
+    methods: Mapping[str, Method] = field(default_factory=dict)
+
+
+_TABLE = (
+    Slot(
+        name="matcher",
+        hook="finview_matchers",
+        base=Matcher,
+        choice=Choice.BINDING,
+        mode=Mode.POOL,
+        default="standard",
+        batch=2000,
+        methods={"keys": validation.KEYS, "score": validation.SCORE},
+    ),
+    Slot(
+        name="email",
+        hook="finview_email_senders",
+        base=EmailSender,
+        choice=Choice.BINDING,
+        mode=Mode.POOL,
+        default="system",
+        methods={"send": validation.SEND, "lookup": validation.LOOKUP},
+    ),
+    Slot(
+        name="import_reader",
+        hook="finview_import_readers",
+        base=ImportReader,
+        choice=Choice.SNIFF,
+        mode=Mode.PROCESS,
+    ),
+    Slot(
+        name="workflow_node",
+        hook="finview_workflow_nodes",
+        base=WorkflowNode,
+        choice=Choice.TYPE_NAME,
+        mode=Mode.INLINE,
+        methods={"run": validation.RUN},
+    ),
+)
+
+SLOTS: Mapping[str, Slot] = MappingProxyType({slot.name: slot for slot in _TABLE})
+BY_HOOK: Mapping[str, Slot] = MappingProxyType({slot.hook: slot for slot in _TABLE})

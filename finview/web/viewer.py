@@ -1,0 +1,23 @@
+"""From a request to who is asking and in which language."""
+
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+
+from finview.accounts.access import Viewer, viewer_of
+from finview.accounts.tokens import user_of
+from finview.i18n import negotiate
+
+
+def bearer(request: Request) -> str | None:
+    """Return the bearer token of a request."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+
+def signed_in(session: Session, token: str | None, *, language: str | None) -> Viewer | None:
+    """Return the viewer of a token; the language asked for wins over the person's own."""
+    user = user_of(session, token) if token else None
+    if user is None:
+        return None
+    locale = negotiate(language, default=user.locale) if language else user.locale
+    return viewer_of(session, user, locale=locale)

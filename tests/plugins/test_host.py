@@ -1,0 +1,55 @@
+"""What a plugin borrows, and the words of every error."""
+
+import re
+import socket
+from typing import Any
+
+import httpx
+import pytest
+
+from finview.i18n import translate
+from finview.plugins import errors
+from finview.plugins.contracts.host import Host
+from finview.plugins.http import is_public
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("127.0.0.1", "10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.169.254", "0.0.0.0"),
+        *("::1", "fe80::1%eth0", "fd00::1", "::ffff:10.0.0.1", "100.64.0.1", "224.0.0.1"),
+    ],
+)
+def test_private_addresses_are_not_public(address):
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"])
+def test_public_addresses_are(address):
+    assert is_public(address)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/", "http://localhost:8080/", "http://[::1]/"])
+def test_the_client_refuses_the_own_network(url):
+    with Host("acme").http as client, pytest.raises(httpx.ConnectError, match="not a public"):
+        client.get(url)
+
+
+def test_a_name_that_also_leads_inside_is_refused(monkeypatch):
+    def resolved(*_args: Any, **_options: Any) -> Any:
+        addresses = ["93.184.215.14", "10.0.0.1"]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (a, 80)) for a in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    with Host("acme").http as client, pytest.raises(httpx.ConnectError, match="not a public"):
+        client.get("http://rebinding.example/")
+
+
+@pytest.mark.parametrize("code", sorted(errors.SENTENCES))
+def test_every_error_has_a_german_sentence_with_the_same_parts(code):
+    english = errors.SENTENCES[code]
+    parts = set(re.findall(r"{\w+}", english))
+    filled = {part.strip("{}"): part for part in parts}
+    german = translate(english, "de", **filled)
+    assert set(re.findall(r"{\w+}", german)) == parts
+    assert german != english or code == "SETTING_INVALID"
