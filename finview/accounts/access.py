@@ -117,7 +117,9 @@ def condition(entity: type[Base], viewer: Viewer) -> ColumnElement[bool]:
         return select(1).where(link(entity, inner), condition(inner, viewer)).exists()
     parts: list[ColumnElement[bool]] = []
     if scope.customer:
-        wide = viewer.customers if scope.portfolio else viewer.customers | viewer.portfolio_customers
+        wide = (
+            viewer.customers if scope.portfolio else viewer.customers | viewer.portfolio_customers
+        )
         parts.append(getattr(entity, scope.customer).in_(wide))
     if scope.portfolio:
         parts.append(getattr(entity, scope.portfolio).in_(viewer.portfolios))

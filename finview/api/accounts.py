@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 from sqlalchemy import select
 
-from finview.accounts.access import Role as RoleValue
 from finview.accounts.access import visible
 from finview.accounts.models import AccountUser
 from finview.api.common import Node, f
@@ -13,12 +12,11 @@ from finview.api.engine.context import Info
 from finview.api.engine.ids import encode
 from finview.api.engine.limits import PAGE_MAX
 from finview.api.engine.scalars import LocaleCode
+from finview.api.enums import Role
 from finview.customers.models import Customer as CustomerRow
 
 if TYPE_CHECKING:
     from finview.api.customers import Customer
-
-Role = strawberry.enum(RoleValue, name="Role", description="What a user is to the agency.")
 
 
 @strawberry.type(description="A person who may sign in.")
@@ -66,7 +64,4 @@ def viewer(info: Info) -> Viewer | None:
     if ctx.viewer is None:
         return None
     user = ctx.session.get_one(AccountUser, ctx.viewer.user_id)
-    return Viewer(
-        user=User.of(user), roles=sorted(ctx.viewer.roles), locale=LocaleCode(ctx.locale)
-    )
-
+    return Viewer(user=User.of(user), roles=sorted(ctx.viewer.roles), locale=LocaleCode(ctx.locale))

@@ -16,6 +16,7 @@ from finview.api.engine.context import BadRequest, Context, Info
 from finview.api.engine.ids import encode, key_of
 from finview.api.engine.paging import Order, Page, page
 from finview.api.engine.scalars import JSON, CountryCode, LocaleCode, PhoneNumber
+from finview.api.enums import CaseStatus, CloseReason, ContactPointState, DebtorKind
 from finview.api.workflows import WorkflowRun, runs_of
 from finview.cases import models
 from finview.cases.models import Case as CaseRow
@@ -32,21 +33,11 @@ from finview.errors import NotFound
 from finview.imports.models import Import as ImportRow_
 
 if TYPE_CHECKING:
-    from finview.api.imports.types import DebtorKind, Import
+    from finview.api.imports.types import Import
 
 Lazy = strawberry.lazy("finview.api.imports.types")
 LIST_MAX = 200
 WHERE_DEPTH_MAX = 5
-
-ContactPointState = strawberry.enum(
-    models.PointState, name="ContactPointState", description="What is known of a contact point."
-)
-CaseStatus = strawberry.enum(
-    models.CaseStatus, name="CaseStatus", description="Where a case stands."
-)
-CloseReason = strawberry.enum(
-    models.CloseReason, name="CloseReason", description="Why a case was closed."
-)
 
 
 @strawberry.type(description="A postal address.")
@@ -84,7 +75,7 @@ class Debtor(Node):
 
     row: strawberry.Private[DebtorRow]
     number: str = f(description="The number the debtor quotes.")
-    kind: Annotated["DebtorKind", Lazy] = f(description="Consumer or business.")
+    kind: DebtorKind = f(description="Consumer or business.")
     name: str = f(description="The name shown.")
     first_name: str | None = f(description="First name.")
     last_name: str | None = f(description="Last name.")
@@ -98,7 +89,7 @@ class Debtor(Node):
             id=strawberry.ID(encode("dbt", row.id)),
             row=row,
             number=row.number,
-            kind=models.DebtorKind(row.kind),
+            kind=DebtorKind(row.kind),
             name=row.name,
             first_name=row.first_name,
             last_name=row.last_name,
@@ -116,7 +107,7 @@ class Debtor(Node):
                 postcode=row.postcode,
                 city=row.city,
                 country=CountryCode(row.country) if row.country else None,
-                state=models.PointState(row.state),
+                state=ContactPointState(row.state),
                 source=row.source,
             )
             for row in _points(info.context, models.Address, self.row.id)
@@ -126,7 +117,7 @@ class Debtor(Node):
     def emails(self, info: Info) -> list[EmailPoint]:
         """Return the e-mail addresses."""
         return [
-            EmailPoint(address=row.address, state=models.PointState(row.state))
+            EmailPoint(address=row.address, state=ContactPointState(row.state))
             for row in _points(info.context, models.EmailPoint, self.row.id)
         ]
 
@@ -134,16 +125,16 @@ class Debtor(Node):
     def phones(self, info: Info) -> list[PhonePoint]:
         """Return the phone numbers."""
         return [
-            PhonePoint(number=PhoneNumber(row.e164), state=models.PointState(row.state))
+            PhonePoint(number=PhoneNumber(row.e164), state=ContactPointState(row.state))
             for row in _points(info.context, models.PhonePoint, self.row.id)
         ]
 
     @strawberry.field(description="The debtor's cases that the viewer may see.")
-    def cases(self, info: Info, first: int | None = 50, after: str | None = None) -> "CaseConnection":
+    def cases(
+        self, info: Info, first: int | None = 50, after: str | None = None
+    ) -> "CaseConnection":
         """Return a page of cases."""
-        wanted = visible(select(CaseRow), info.context.who).where(
-            CaseRow.debtor_id == self.row.id
-        )
+        wanted = visible(select(CaseRow), info.context.who).where(CaseRow.debtor_id == self.row.id)
         return case_page(info.context, wanted, [Order(CaseRow.id)], first, after)
 
 
@@ -280,8 +271,8 @@ class Case(Node):
             row=row,
             number=row.number,
             customer_case_number=row.customer_case_number,
-            status=models.CaseStatus(row.status),
-            close_reason=models.CloseReason(reason) if reason else None,
+            status=CaseStatus(row.status),
+            close_reason=CloseReason(reason) if reason else None,
             opened_at=row.opened_at,
             closed_at=row.closed_at,
         )
@@ -374,7 +365,7 @@ class Case(Node):
         """Return a page of the timeline."""
         ctx = info.context
         wanted = visible(select(EntryRow), ctx.who).where(EntryRow.case_id == self.row.id)
-        found = page(
+        found: Page[EntryRow] = page(
             ctx.session, wanted, [Order(EntryRow.id, descending=True)], first=first, after=after
         )
         return TimelineConnection(
@@ -385,7 +376,7 @@ class Case(Node):
 
 
 def _entry(ctx: Context, row: EntryRow) -> TimelineEntry:
-    user = ctx.session.get(AccountUser, row.by) if row.by else None
+    user = ctx.session.get(AccountUser, row.actor_id) if row.actor_id else None
     return TimelineEntry(
         at=row.at,
         kind=row.code,
@@ -484,18 +475,18 @@ class DebtorWhere:
     """Which debtors."""
 
     text: str | None = f(default=None, description="A part of the name, or the number.")
-    kind: Annotated["DebtorKind", Lazy] | None = f(default=None, description="Of this kind.")
+    kind: DebtorKind | None = f(default=None, description="Of this kind.")
 
 
 def case_page(
     ctx: Context,
-    wanted: Select[tuple[CaseRow]],
+    wanted: Select[Any],
     order: Sequence[Order],
     first: int | None,
     after: str | None,
 ) -> CaseConnection:
     """Return a page of cases."""
-    found = page(ctx.session, wanted, order, first=first, after=after)
+    found: Page[CaseRow] = page(ctx.session, wanted, order, first=first, after=after)
     nodes = [Case.of(row) for row in found.rows]
     return CaseConnection(
         page=found,
@@ -621,7 +612,8 @@ def debtors(
         )
     if where is not None and where.kind is not None:
         wanted = wanted.where(DebtorRow.kind == where.kind.value)
-    found = page(ctx.session, wanted, [Order(DebtorRow.id)], first=first, after=after)
+    order = [Order(DebtorRow.id)]
+    found: Page[DebtorRow] = page(ctx.session, wanted, order, first=first, after=after)
     return DebtorConnection(
         page=found, nodes=[Debtor.of(r) for r in found.rows], page_info=PageInfo.of(found)
     )

@@ -1,8 +1,8 @@
 """Contacts of a customer: the people, their roles, their portfolios."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
-from datetime import datetime
 
 import strawberry
 from sqlalchemy import select
@@ -59,9 +59,7 @@ class Contact(Node):
     is_commercial: bool = f(description="First address for the agreement; gets our invoices.")
     is_operational: bool = f(description="Gets the automatic mail of cases and workflows.")
     has_access: bool = f(description="May sign in.")
-    invitation: Invitation | None = f(
-        default=None, description="The invitation, if one was sent."
-    )
+    invitation: Invitation | None = f(default=None, description="The invitation, if one was sent.")
 
     @classmethod
     def of(cls, row: CustomerContact) -> "Contact":
@@ -117,7 +115,8 @@ def contacts_of(
     statement = visible(select(CustomerContact), ctx.who).where(
         CustomerContact.customer_id == customer_id
     )
-    found = page(ctx.session, statement, [Order(CustomerContact.id)], first=first, after=after)
+    order = [Order(CustomerContact.id)]
+    found: Page[CustomerContact] = page(ctx.session, statement, order, first=first, after=after)
     return ContactConnection(
         page=found, nodes=[Contact.of(r) for r in found.rows], page_info=PageInfo.of(found)
     )

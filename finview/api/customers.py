@@ -13,7 +13,7 @@ from finview.api.engine.context import Context, Info
 from finview.api.engine.errors import UserError, mutate
 from finview.api.engine.ids import encode, key_of
 from finview.api.engine.paging import Order, Page, page
-from finview.api.engine.scalars import JSON, CurrencyCode, LocaleCode
+from finview.api.engine.scalars import JSON, CurrencyCode, LocaleCode, as_object
 from finview.api.settings import (
     CommunicationSettingsInput,
     CustomerSettings,
@@ -325,9 +325,8 @@ def business_units(
 ) -> BusinessUnitConnection:
     """Return the business units, oldest first."""
     ctx = info.context
-    found = page(
-        ctx.session, visible(select(UnitRow), ctx.who), [Order(UnitRow.id)], first=first, after=after
-    )
+    wanted = visible(select(UnitRow), ctx.who)
+    found: Page[UnitRow] = page(ctx.session, wanted, [Order(UnitRow.id)], first=first, after=after)
     return BusinessUnitConnection(
         page=found, nodes=[BusinessUnit.of(r) for r in found.rows], page_info=PageInfo.of(found)
     )
@@ -344,7 +343,8 @@ def customers(
         statement = statement.where(
             or_(func.lower(CustomerRow.name).like(like), CustomerRow.number == where.text)
         )
-    found = page(ctx.session, statement, [Order(CustomerRow.id)], first=first, after=after)
+    order = [Order(CustomerRow.id)]
+    found: Page[CustomerRow] = page(ctx.session, statement, order, first=first, after=after)
     return CustomerConnection(
         page=found, nodes=[Customer.of(r) for r in found.rows], page_info=PageInfo.of(found)
     )
@@ -546,7 +546,7 @@ class CustomerMutation:
                     ctx.session,
                     portfolio,
                     name=input.name,
-                    financials=parse_financials(input.financials).as_json(),
+                    financials=parse_financials(as_object(input.financials)).as_json(),
                     workflow_id=workflow.id if workflow is not None else None,
                     by=ctx.who.user_id,
                 )
@@ -573,7 +573,7 @@ class CustomerMutation:
             may(ctx.who, Action.SET_UP)
             customer = ctx.session.get_one(CustomerRow, row.customer_id)
             if input.financials is not UNSET:
-                terms = parse_financials(input.financials).as_json()
+                terms = parse_financials(as_object(input.financials)).as_json()
                 portfolios.set_financials(ctx.session, row, terms, by=ctx.who.user_id)
             preferences.set_settings(
                 ctx.session,

@@ -7,12 +7,13 @@ from finview.api.common import f
 from finview.api.engine.context import Context, Info
 from finview.api.engine.errors import UserError, mutate
 from finview.api.engine.ids import split
-from finview.api.engine.scalars import JSON
+from finview.api.engine.scalars import JSON, as_object
 from finview.customers.models import Bucket, BusinessUnit, Customer
 from finview.db.cascade import SYSTEM, ScopeRef
-from finview.errors import FinviewError, NotFound
+from finview.errors import NotFound
 from finview.plugins import bindings
-from finview.plugins.manager import PluginInfo, Plugins
+from finview.plugins.discovery import PluginInfo
+from finview.plugins.manager import Plugins
 
 
 @strawberry.type(description="One implementation of a slot.")
@@ -37,15 +38,14 @@ class Plugin:
     providers: list[PluginProvider] = f(description="What it offers.")
 
     @classmethod
-    def of(cls, info: PluginInfo, locale: str) -> "Plugin":
+    def of(cls, info: PluginInfo) -> "Plugin":
         """Return a plugin as the API shows it."""
-        error = info.error
         return cls(
             name=info.name,
             version=info.version,
             distribution=info.distribution,
             status=info.status.value,
-            error=error.message(locale) if isinstance(error, FinviewError) else error,
+            error=info.error,
             providers=[
                 PluginProvider(
                     slot=p.slot,
@@ -84,7 +84,7 @@ def plugins(info: Info) -> list[Plugin]:
     ctx = info.context
     if not ctx.who.staff:
         return []
-    return [Plugin.of(p, ctx.locale) for p in ctx.services.get(Plugins).plugins]
+    return [Plugin.of(p) for p in ctx.services.get(Plugins).plugins]
 
 
 def _scope(ctx: Context, value: str | None) -> ScopeRef:
@@ -99,7 +99,7 @@ def _scope(ctx: Context, value: str | None) -> ScopeRef:
     if tag not in kinds or len(key) != 1:
         raise NotFound(path=("input", "scopeId"))
     kind, model = kinds[tag]
-    row = find(ctx.session, model, key[0], ctx.who)  # type: ignore[type-var]  # all three are tables
+    row = find(ctx.session, model, key[0], ctx.who)
     return ScopeRef(kind, row.id)  # type: ignore[arg-type,attr-defined]  # one of the three
 
 
@@ -116,7 +116,7 @@ class PluginMutation:
         def act() -> Plugin:
             may(ctx.who, Action.BIND_PLUGINS)
             scope = _scope(ctx, input.scope_id)
-            settings = input.settings if isinstance(input.settings, dict) else {}
+            settings = as_object(input.settings, "input", "settings")
             bindings.bind(
                 ctx.session,
                 loaded,
@@ -129,6 +129,6 @@ class PluginMutation:
             )
             name = loaded.info(input.slot, input.provider).distribution
             owner = next(p for p in loaded.plugins if p.distribution == name)
-            return Plugin.of(owner, ctx.locale)
+            return Plugin.of(owner)
 
         return mutate(ctx, PluginPayload, "plugin", act, name="pluginBind")

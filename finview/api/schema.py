@@ -26,7 +26,7 @@ from finview.cases.models import Case, Debtor, Invoice
 from finview.customers.models import Bucket, BusinessUnit, Customer, CustomerContact, Portfolio
 from finview.errors import NotFound
 from finview.imports import models as import_models
-from finview.workflows.models import Run
+from finview.workflows.models import Run, Workflow
 
 
 def _row(model: Any, of: Callable[[Any], Node]) -> Callable[[Context, tuple[int, ...]], Node]:
@@ -64,7 +64,7 @@ def _job(ctx: Context, key: tuple[int, ...]) -> Node:
 
 
 def _workflow(ctx: Context, key: tuple[int, ...]) -> Node:
-    wanted = workflow_types.visible_workflows(ctx).where(workflow_types.WorkflowRow.id == key[0])
+    wanted = workflow_types.visible_workflows(ctx).where(Workflow.id == key[0])
     found = ctx.session.scalars(wanted).one_or_none()
     if found is None:
         raise NotFound
@@ -150,8 +150,12 @@ class Query:
         customer_types.customers, "The visible customers, oldest first."
     )
     customer: customer_types.Customer | None = _field(customer, "One visible customer.")
-    debtors: case_types.DebtorConnection = _field(case_types.debtors, "The visible debtors, oldest first.")
-    debtor: case_types.Debtor | None = _field(case_types.debtor, "One visible debtor, by id or number.")
+    debtors: case_types.DebtorConnection = _field(
+        case_types.debtors, "The visible debtors, oldest first."
+    )
+    debtor: case_types.Debtor | None = _field(
+        case_types.debtor, "One visible debtor, by id or number."
+    )
     cases: case_types.CaseConnection = _field(case_types.cases, "The visible cases.")
     case: case_types.Case | None = _field(case_types.case, "One visible case, by id or number.")
     imports: import_steps.ImportConnection = _field(

@@ -12,16 +12,12 @@ from finview.api.engine.context import Context, Info
 from finview.api.engine.ids import encode, key_of
 from finview.api.engine.paging import Order, Page, page
 from finview.api.engine.scalars import JSON
+from finview.api.enums import WorkflowKind
 from finview.errors import NotFound
 from finview.i18n import translate
-from finview.workflows import models
 from finview.workflows.advance import steps_of
 from finview.workflows.models import Run, VersionStatus, WorkflowVersion
 from finview.workflows.models import Workflow as WorkflowRow
-
-WorkflowKind = strawberry.enum(
-    models.WorkflowKind, name="WorkflowKind", description="What a workflow is for."
-)
 
 
 @strawberry.type(description="What happens to a case and when, as a versioned graph.")
@@ -39,7 +35,7 @@ class Workflow(Node):
             id=strawberry.ID(encode("wf", row.id)),
             row=row,
             name=translate(row.name, locale),
-            kind=models.WorkflowKind(row.kind),
+            kind=WorkflowKind(row.kind),
         )
 
     @strawberry.field(description="The number of the published version.")
@@ -108,7 +104,7 @@ def run_type(row: Run) -> WorkflowRun:
     return WorkflowRun(
         id=strawberry.ID(encode("run", row.id)),
         row=row,
-        kind=models.WorkflowKind(row.kind),
+        kind=WorkflowKind(row.kind),
         state=row.status,
         node=row.node_id,
         started_at=row.started_at,
@@ -158,7 +154,8 @@ def workflows(
         wanted = wanted.where(
             or_(WorkflowRow.customer_id == key, WorkflowRow.customer_id.is_(None))
         )
-    found = page(ctx.session, wanted, [Order(WorkflowRow.id)], first=first, after=after)
+    order = [Order(WorkflowRow.id)]
+    found: Page[WorkflowRow] = page(ctx.session, wanted, order, first=first, after=after)
     return WorkflowConnection(
         page=found,
         nodes=[Workflow.of(row, ctx.locale) for row in found.rows],

@@ -192,7 +192,13 @@ def _finish(session: Session, row: Outreach, state: OutreachState) -> None:
     if state == S.ACCEPTED:
         row.sent_at = clock.now()
     code = f"TIMELINE_EMAIL_{state}"
-    note(session, code, [row.case_id], by=None, params={"template": f"MESSAGE_{row.template.upper()}"})
+    note(
+        session,
+        code,
+        [row.case_id],
+        by=None,
+        params={"template": f"MESSAGE_{row.template.upper()}"},
+    )
     session.flush()
     emit(
         session,

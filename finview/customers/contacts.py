@@ -130,7 +130,7 @@ def e164(phone: str | None, country: str | None) -> str | None:
     if not (phone or "").strip():
         return None
     try:
-        parsed = phonenumbers.parse(phone, country)
+        parsed = phonenumbers.parse(str(phone), country)
     except phonenumbers.NumberParseException:
         raise Invalid("PHONE_NOT_VALID", path=("input", "phone"), phone=phone) from None
     if not phonenumbers.is_valid_number(parsed):

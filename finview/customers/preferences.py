@@ -43,9 +43,7 @@ def _days(name: str, group: Group, default: int, low: int, high: int) -> Prefere
 PREFERENCES: Mapping[str, Preference] = {
     p.name: p
     for p in (
-        Preference(
-            name="breathing_space_enabled", group="workflow", default=False, on_bucket=True
-        ),
+        Preference(name="breathing_space_enabled", group="workflow", default=False, on_bucket=True),
         _days("breathing_space_days", "workflow", 14, 1, 365),
         _days("payment_plan_reminder_days", "workflow", 5, 0, 60),
         _days("max_call_attempts", "workflow", 3, 0, 20),
@@ -160,10 +158,9 @@ def _check(preference: Preference, value: Any, *, granted: bool) -> None:
 
 def _check_together(now: Mapping[str, Effective], changed: Mapping[str, Any]) -> None:
     days = now["breathing_space_days"]
-    if "breathing_space_enabled" in changed or "breathing_space_days" in changed:
-        if now["breathing_space_enabled"].value and days.source == SYSTEM.kind:
-            raise Required(
-                "BREATHING_DAYS_REQUIRED", path=("input", "workflow", "breathing_space_days")
-            )
+    touched = not changed.keys().isdisjoint({"breathing_space_enabled", "breathing_space_days"})
+    if touched and now["breathing_space_enabled"].value and days.source == SYSTEM.kind:
+        path = ("input", "workflow", "breathing_space_days")
+        raise Required("BREATHING_DAYS_REQUIRED", path=path)
     if now["review_percent"].value >= now["auto_match_percent"].value:
         raise Invalid("SETTING_ORDER", path=("input", "imports", "review_percent"))

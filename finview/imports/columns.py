@@ -1,7 +1,8 @@
 """A person settles the columns: re-point, ignore, choose a format; remembered per customer."""
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -35,7 +36,7 @@ class ColumnChoice:
 
     index: int
     field: str | None
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def map_columns(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
@@ -117,10 +118,11 @@ def _debtors(
 def _plain(values: Mapping[str, Any], only: Iterable[str] | None = None) -> dict[str, Any]:
     """Return values as JSON keeps them; dates are marked, so that they come back as dates."""
     names = values if only is None else only
-    return {
-        name: {"date": value.isoformat()} if hasattr(value, "isoformat") else value
-        for name, value in ((name, values.get(name)) for name in names)
-    }
+    plain: dict[str, Any] = {}
+    for name in names:
+        value = values.get(name)
+        plain[name] = {"date": value.isoformat()} if isinstance(value, date) else value
+    return plain
 
 
 _MARK = (

@@ -125,19 +125,18 @@ def _decided(
     rows = ready_rows(session, row.id, number)
     parties = [party(raw_party(r, row.debtor_kind, row.phone_country)) for r in rows]
     existing = decision.decision == "UPDATE_EXISTING"
-    percent = session.scalar(
-        select(MatchCandidate.percent)
-        .where(MatchCandidate.import_id == row.id, MatchCandidate.party_no == number)
-        .where(MatchCandidate.debtor_id == decision.debtor_id if existing else True)
-        .order_by(MatchCandidate.rank)
-        .limit(1)
+    wanted = select(MatchCandidate.percent).where(
+        MatchCandidate.import_id == row.id, MatchCandidate.party_no == number
     )
+    if existing:
+        wanted = wanted.where(MatchCandidate.debtor_id == decision.debtor_id)
+    percents = session.scalars(wanted.order_by(MatchCandidate.rank).limit(1)).all()
     return Decided(
         number=number,
         rows=rows,
         party=merged(parties),
         outcome=MatchOutcome.MATCHED if existing else MatchOutcome.NEW,
         debtor_id=decision.debtor_id,
-        percent=percent,
+        percent=percents[0] if percents else None,
         by=viewer.email,
     )

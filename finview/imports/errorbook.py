@@ -1,7 +1,6 @@
 """The rows that stayed behind, as a workbook in the language of the one who imported."""
 
 import io
-import io
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -13,7 +12,6 @@ from finview.db.runtime import Services
 from finview.i18n import translate
 from finview.imports.fields import FIELDS
 from finview.imports.models import Import, ImportColumn, ImportIssue, ImportRow, Section
-from finview.imports.rulebook import message
 from finview.imports.rulebook import message
 from finview.imports.workbook import ErrorRow, Problem, write_error_workbook
 
@@ -42,7 +40,8 @@ def error_book(session: Session, row: Import) -> ErrorBook:
         .where(ImportIssue.import_id == row.id, ImportIssue.section.in_(BEHIND))
         .order_by(ImportIssue.row_no, ImportIssue.seq)
     ):
-        label = translate(FIELDS[issue.field].label, locale) if issue.field in FIELDS else ""
+        known = FIELDS.get(issue.field or "")
+        label = translate(known.label, locale) if known is not None else ""
         text = message(issue.code, locale, issue.params, issue.suggestion)
         problems.setdefault(issue.row_no, []).append(
             Problem(

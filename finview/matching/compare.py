@@ -240,9 +240,9 @@ _LEVEL_VALUE = {"equal": 3, "near": 2, "similar": 1, "": 0, "other": -2}
 def _best_place(a: Party, b: Party) -> Place | None:
     if not a.addresses or not b.addresses:
         return None
-    places = [_place(x, y) for x, y in product(a.addresses, b.addresses)]
-    if len(places) == 1:
-        return places[0]
+    if len(a.addresses) == len(b.addresses) == 1:
+        return _place(a.addresses[0], b.addresses[0])
+    places = (_place(x, y) for x, y in product(a.addresses, b.addresses))
     return max(places, key=lambda p: (sum(_LEVEL_VALUE[level] for level in p[:4]), p))
 
 
@@ -385,7 +385,7 @@ def _person_fields(a: Party, b: Party, names: NameTable) -> dict[str, object]:
     if a.suffix != b.suffix:
         suffix = "other" if a.suffix and b.suffix else "missing"
     namesakes = 0.0
-    if given_value and family_value:
+    if given in SAME_GIVEN and family in SAME_FAMILY:
         share = names.share("given", given_value)
         namesakes = names.population * share * names.share("family", family_value.replace(" ", ""))
     return {

@@ -26,7 +26,7 @@ def verdict(percent: float, guards: Iterable[Guard], floors: Iterable[Floor]) ->
     caps = [g.cap for g in guards]
     capped = min([max(percent, 0.0), 100.0, *caps])
     lifted = max([capped, *(min([f.percent, *caps]) for f in floors)])
-    return floor(lifted * 10 + 1e-6) / 10
+    return floor(lifted * 10 + 1e-9) / 10
 
 
 def decide(candidates: Sequence[float], auto: float = AUTO, review: float = REVIEW) -> Outcome:

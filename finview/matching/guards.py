@@ -11,7 +11,7 @@ from finview.plugins.contracts.matcher import Party
 
 FLOOR = 45.0
 """Percent a floor lifts a pair to: a person sees it."""
-BEARERS_MAX = 0.5
+BEARERS_MAX = 0.15
 """A name is rare in a town when fewer debtors than this are expected to bear it there."""
 NAMESAKES_MAX = 0.05
 """With more expected bearers of a name, somebody elsewhere is rather a namesake than the same person
@@ -234,26 +234,16 @@ def guards(a: Party, b: Party, names: NameTable) -> tuple[Guard, ...]:
 
 
 def _person_floors(c: Comparison, names: NameTable) -> list[str]:
-    if c.birth_date in _OTHER_BIRTH or c.suffix == "other" or c.other_gender:
+    against = c.birth_date in _OTHER_BIRTH or c.suffix == "other" or c.second == "contradict"
+    if against or c.other_gender or c.place is None:
         return []
-    house = c.place is not None and c.place.same_house
-    if c.second == "contradict":
-        return []
-    if (
-        c.given in {"equal", "subset"}
-        and c.family in {"variant", "similar", "weak", "other"}
-        and house
-    ):
-        return ["MATCH_FLOOR_MARRIAGE"]
+    if c.place.same_house:
+        married = c.given in {"equal", "spelling", "subset"}
+        renamed = c.family in {"variant", "similar", "weak", "other"}
+        return ["MATCH_FLOOR_MARRIAGE"] if married and renamed else []
     same = c.given in SAME_GIVEN and c.family in SAME_FAMILY
-    if (
-        same
-        and c.place is not None
-        and c.place.town == "equal"
-        and c.namesakes * names.town_share(c.place.town_value) < BEARERS_MAX
-    ):
-        return ["MATCH_FLOOR_SAME_TOWN"]
-    return []
+    rare = c.namesakes * names.town_share(c.place.town_value) < BEARERS_MAX
+    return ["MATCH_FLOOR_SAME_TOWN"] if same and rare and c.place.town == "equal" else []
 
 
 def floors_of(c: Comparison, a: Party, names: NameTable) -> tuple[Floor, ...]:

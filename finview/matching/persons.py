@@ -233,7 +233,7 @@ def person_name(first: str, last: str, name: str) -> PersonName:
         text = first or last
         if "," in text:
             return whole_name(text)
-        tokens = words(text)
+        tokens = _without_titles(list(words(text)))
         if last and len(tokens) > 1 and (shipped().is_given(tokens[0]) or _AND.search(fold(text))):
             return whole_name(text)
         if first and len(tokens) > 1 and shipped().is_family(tokens[-1]):

@@ -20,7 +20,9 @@ class GraphQLFailed(AssertionError):
 class Client:
     """Speaks GraphQL as one user; jobs run when `drain` is called."""
 
-    def __init__(self, services: Services, token: str | None, *, language: str | None = None):
+    def __init__(
+        self, services: Services, token: str | None, *, language: str | None = None
+    ) -> None:
         self.services = services
         self.http = TestClient(create_app(services))
         if token:

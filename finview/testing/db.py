@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import create_engine, make_url, text
 
@@ -98,4 +99,5 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 def _at(url: str, folder: Path) -> Settings:
-    return Settings(database_url=url, data_dir=folder)
+    given: dict[str, Any] = {"database_url": url, "data_dir": folder}
+    return Settings(**given)

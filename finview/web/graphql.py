@@ -59,9 +59,7 @@ def _run(
     with services.db.reading() as session:
         viewer = signed_in(session, token, language=language)
     locale = viewer.locale if viewer is not None else negotiate(language)
-    return view.run(
-        services, asked, document, operation, cost, viewer=viewer, locale=locale
-    )
+    return view.run(services, asked, document, operation, cost, viewer=viewer, locale=locale)
 
 
 async def _body(request: Request, most: int) -> bytes | None:

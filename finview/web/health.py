@@ -10,7 +10,8 @@ from starlette.responses import JSONResponse, Response
 
 from finview.db.migrations import is_current
 from finview.db.runtime import Services
-from finview.plugins.manager import Plugins, Status
+from finview.plugins.discovery import Status
+from finview.plugins.manager import Plugins
 
 
 def alive(_: Request) -> Response:
@@ -24,7 +25,9 @@ def ready(services: Services) -> Callable[[Request], Awaitable[Response]]:
     async def handle(_: Request) -> Response:
         checks = await run_in_threadpool(look, services)
         red = any(state == "red" for state in checks.values())
-        return JSONResponse({"status": "red" if red else "ok", "checks": checks}, 503 if red else 200)
+        return JSONResponse(
+            {"status": "red" if red else "ok", "checks": checks}, 503 if red else 200
+        )
 
     return handle
 

@@ -100,5 +100,3 @@ def _failed(
     return JSONResponse(
         {"error": {"code": code, "message": message, "params": params or {}}}, status
     )
-
-

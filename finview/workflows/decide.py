@@ -123,9 +123,7 @@ def _entered(node: str, state: RunState, now: datetime) -> RunState:
     return replace(state, node=node, visits=visits, entered_at=now, until=None, events=())
 
 
-def _incident(
-    state: RunState, commands: list[Command], steps: list[Taken], why: str
-) -> Decision:
+def _incident(state: RunState, commands: list[Command], steps: list[Taken], why: str) -> Decision:
     stopped = replace(state, incident=why, until=None, events=())
     return Decision(state=stopped, commands=tuple(commands), steps=tuple(steps))
 

@@ -78,10 +78,7 @@ class LaunchImport:
             mine = [r for r in rows if (r.id in breathing) == (kind != WorkflowKind.MAIN)]
             runs = start_runs(
                 session,
-                [
-                    (r.id, r.customer_id, r.portfolio_id, versions[kind, r.bucket_id])
-                    for r in mine
-                ],
+                [(r.id, r.customer_id, r.portfolio_id, versions[kind, r.bucket_id]) for r in mine],
                 kind,
                 clock.now(),
             )

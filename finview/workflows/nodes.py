@@ -29,7 +29,7 @@ class _Form(BaseModel):
 class EmailSettings(_Form):
     """Which message the node sends."""
 
-    template: str = Field(json_schema_extra={"enum": sorted(MESSAGES)})
+    template: str = Field(json_schema_extra={"enum": [*sorted(MESSAGES)]})
 
 
 class EmailNode(WorkflowNode[EmailSettings]):

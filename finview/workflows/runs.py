@@ -150,4 +150,3 @@ def runner(plugins: Plugins) -> Callable[[Node, CaseView], Step]:
 def ends(plugins: Plugins) -> Callable[[Node], bool]:
     """Return the test for nodes that end a run: their type has no ports."""
     return lambda node: not plugins.node(node.type).ports
-

@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,19 +25,28 @@ Host = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
-def host(services: Services) -> Host:
-    """Start a process that runs toy jobs; its standard output is a pipe."""
+def host(services: Services) -> Iterator[Host]:
+    """Start a process that runs toy jobs; its standard output is a pipe, its life is bounded."""
+    started: list[tuple[subprocess.Popen[str], threading.Timer]] = []
 
     def start(mode: str, failpoint: str = "") -> subprocess.Popen[str]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("COV")}
         environment["FINVIEW_FAILPOINT"] = failpoint
         script = str(Path(__file__).with_name("host.py"))
         given = [services.settings.url, str(services.settings.data_dir), mode]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, script, *given], stdout=subprocess.PIPE, text=True, env=environment
         )
+        watchdog = threading.Timer(60, process.kill)  # a pipe that stays silent must end, too
+        watchdog.start()
+        started.append((process, watchdog))
+        return process
 
-    return start
+    yield start
+    for process, watchdog in started:
+        watchdog.cancel()
+        process.kill()
+        process.communicate()
 
 
 def end(process: subprocess.Popen[str]) -> int:

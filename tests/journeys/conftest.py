@@ -32,7 +32,7 @@ def opened(settings: Settings) -> Iterator[Services]:
 def agency(opened: Services) -> Agency:
     client = client_for(opened)
     unit = client.do("businessUnitCreate", "businessUnit { id }", name="Inkasso Nord")
-    client.ask('mutation($id: ID!) { businessUnitActivate(id: $id) { errors { code } } }', id=unit["id"])
+    client.ask("mutation($id: ID!) { businessUnitActivate(id: $id) { errors { code } } }", id=unit["id"])
     customer = client.do(
         "customerCreate", "customer { id }", name="Stadtwerke", businessUnitId=unit["id"], currency="EUR"
     )

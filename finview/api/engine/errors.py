@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import strawberry
 from strawberry.types.base import has_object_definition
@@ -16,9 +16,9 @@ P = TypeVar("P")
 
 KEY_CHARS_MAX = 200
 
-UserErrorCode = strawberry.enum(
-    Enum("UserErrorCode", {code: code for code in CODES}),
-    name="UserErrorCode",
+UserErrorCode: Any = Enum("UserErrorCode", {code: code for code in CODES})  # type: ignore[misc]  # the codes are a table
+strawberry.enum(
+    UserErrorCode,
     description="Coarse; the fine code is `params.reason`. Grows over time; clients accept unknown "
     "values.",
 )
@@ -31,9 +31,7 @@ UserErrorCode = strawberry.enum(
 class UserError:
     """A failure the caller can act on."""
 
-    code: Annotated[Any, UserErrorCode] = strawberry.field(
-        graphql_type=UserErrorCode, description="The stable, coarse code."
-    )
+    code: Any = strawberry.field(graphql_type=UserErrorCode, description="The stable, coarse code.")
     message: str = strawberry.field(description="One sentence for a person.")
     path: list[str] = strawberry.field(description="Where in the input it went wrong.")
     params: JSON = strawberry.field(

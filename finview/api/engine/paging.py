@@ -40,7 +40,7 @@ class Page(Generic[T]):
 
 def page(
     session: Session,
-    statement: Select[tuple[T]],
+    statement: Select[Any],
     order: Sequence[Order],
     *,
     first: int | None,

@@ -10,6 +10,8 @@ import strawberry
 from strawberry.scalars import JSON
 from strawberry.types.scalar import ScalarDefinition
 
+from finview.errors import Invalid
+
 CurrencyCode = NewType("CurrencyCode", str)
 CountryCode = NewType("CountryCode", str)
 PhoneNumber = NewType("PhoneNumber", str)
@@ -117,4 +119,20 @@ SCALARS: Mapping[object, ScalarDefinition] = {
     ),
 }
 
-__all__ = ["JSON", "SCALARS", "CountryCode", "CurrencyCode", "LocaleCode", "PhoneNumber"]
+
+def as_object(value: Any, *path: str) -> dict[str, Any]:
+    """Return a JSON object; null is empty; raises `Invalid` for any other JSON value."""
+    if value is None or isinstance(value, dict):
+        return value or {}
+    raise Invalid(path=path)
+
+
+__all__ = [
+    "JSON",
+    "SCALARS",
+    "CountryCode",
+    "CurrencyCode",
+    "LocaleCode",
+    "PhoneNumber",
+    "as_object",
+]

@@ -96,9 +96,7 @@ def prepared(request: Request) -> tuple[DocumentNode, OperationDefinitionNode, i
         return Answer({"errors": [_shown(fault) for fault in faults]}, executed=False)
     operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
     if request.operation_name is not None:
-        operations = [
-            o for o in operations if o.name and o.name.value == request.operation_name
-        ]
+        operations = [o for o in operations if o.name and o.name.value == request.operation_name]
     if len(operations) != 1:
         why = "name one operation of the document" if operations else "no such operation"
         return Answer({"errors": [{"message": why}]}, executed=False)
@@ -130,11 +128,8 @@ def run(
             return _answer(_executed(services, session, request, document, viewer, locale), cost)
     try:
         with db.unit(deadline_s=services.settings.operation_s_max) as session:
-            answer = _answer(
-                _executed(services, session, request, document, viewer, locale), cost
-            )
-            if "errors" in answer.body:
-                raise _Undo(answer)
+            answer = _answer(_executed(services, session, request, document, viewer, locale), cost)
+            _keep(answer)
             return answer
     except _Undo as undone:
         return undone.answer
@@ -146,6 +141,12 @@ class _Undo(Exception):
     def __init__(self, answer: Answer) -> None:
         super().__init__()
         self.answer = answer
+
+
+def _keep(answer: Answer) -> None:
+    """Raise out of the unit when the operation failed: then nothing of it is kept."""
+    if "errors" in answer.body:
+        raise _Undo(answer)
 
 
 def _executed(

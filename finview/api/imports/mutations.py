@@ -14,16 +14,9 @@ from finview.api.engine.context import Context, Info
 from finview.api.engine.errors import UserError, mutate
 from finview.api.engine.ids import key_of
 from finview.api.engine.paging import Order, Page, page
-from finview.api.engine.scalars import JSON, CountryCode
-from finview.api.imports.types import (
-    DebtorKind,
-    Import,
-    ImportField,
-    ImportRow,
-    ImportRowWhere,
-    ImportState,
-    Upload,
-)
+from finview.api.engine.scalars import JSON, CountryCode, as_object
+from finview.api.enums import DebtorKind, ImportState
+from finview.api.imports.types import Import, ImportField, ImportRow, ImportRowWhere, Upload
 from finview.customers.models import Portfolio as PortfolioRow
 from finview.errors import NotFound
 from finview.i18n import translate
@@ -225,7 +218,7 @@ def imports(
             if value is not None:
                 statement = statement.where(column == _key_or_none(value, tag))
     order = [Order(models.Import.id, descending=True)]
-    found = page(ctx.session, statement, order, first=first, after=after)
+    found: Page[models.Import] = page(ctx.session, statement, order, first=first, after=after)
     return ImportConnection(
         page=found, nodes=[Import.of(r) for r in found.rows], page_info=PageInfo.of(found)
     )
@@ -346,7 +339,7 @@ class ImportMutation:
             columns.ColumnChoice(
                 index=c.index,
                 field=c.field,
-                options=c.options if isinstance(c.options, dict) else {},
+                options=as_object(c.options, "input", "columns"),
             )
             for c in input.columns
         ]
@@ -487,5 +480,3 @@ class ImportMutation:
                 ctx.session, ctx.services, key, confirm=input.confirm, viewer=ctx.who
             ),
         )
-
-

@@ -19,10 +19,10 @@ from finview.api.engine.errors import UserError, stored_error, user_error
 from finview.api.engine.ids import encode
 from finview.api.engine.paging import Order, Page, page
 from finview.api.engine.scalars import JSON, CountryCode
+from finview.api.enums import DebtorKind, ImportSection, ImportState, MatchOutcome
 from finview.api.jobs import Job, job_of
 from finview.cases.models import Case as CaseRow
 from finview.cases.models import Debtor as DebtorRow
-from finview.cases.models import DebtorKind as DebtorKindValue
 from finview.customers.models import Bucket as BucketRow
 from finview.customers.models import Customer as CustomerRow
 from finview.customers.models import Portfolio as PortfolioRow
@@ -32,7 +32,8 @@ from finview.imports import models
 from finview.imports.edits import RowWhere, rows_where
 from finview.imports.fields import FIELDS
 from finview.imports.models import ImportColumn as ColumnRow
-from finview.imports.models import ImportFile, ImportIssue as IssueRow
+from finview.imports.models import ImportFile
+from finview.imports.models import ImportIssue as IssueRow
 from finview.imports.models import ImportRow as RowRow
 from finview.imports.revert import preview
 from finview.imports.rulebook import message
@@ -43,19 +44,6 @@ if TYPE_CHECKING:
     from finview.api.cases import Case, CaseConnection, Debtor
 
 Lazy = strawberry.lazy("finview.api.cases")
-
-DebtorKind = strawberry.enum(
-    DebtorKindValue, name="DebtorKind", description="Who owes: the two never merge."
-)
-ImportState = strawberry.enum(
-    models.ImportState, name="ImportState", description="Where an import stands."
-)
-ImportSection = strawberry.enum(
-    models.Section, name="ImportSection", description="The sections of the review."
-)
-MatchOutcome = strawberry.enum(
-    models.MatchOutcome, name="MatchOutcome", description="What matching made of a debtor."
-)
 
 
 @strawberry.enum(description="Who made a value what it is.")
@@ -212,7 +200,7 @@ class ImportRow(Node):
             id=strawberry.ID(encode("row", row.import_id, row.row_no)),
             row=row,
             row_number=row.row_no,
-            section=models.Section(row.section),
+            section=ImportSection(row.section),
         )
 
     @strawberry.field(description="Its values by field.")
@@ -307,8 +295,8 @@ class Import(Node):
             id=strawberry.ID(encode("imp", row.id)),
             row=row,
             number=row.number,
-            state=models.ImportState(row.state),
-            debtor_kind=DebtorKindValue(row.debtor_kind),
+            state=ImportState(row.state),
+            debtor_kind=DebtorKind(row.debtor_kind),
             phone_country=CountryCode(row.phone_country),
             created_at=row.created_at,
             launched_at=row.launched_at,
@@ -393,7 +381,7 @@ class Import(Node):
         """Return a page of rows."""
         conditions = rows_where(self.row.id, where.plain() if where else RowWhere())
         statement = select(RowRow).where(*conditions)
-        found = page(
+        found: Page[RowRow] = page(
             info.context.session, statement, [Order(RowRow.row_no)], first=first, after=after
         )
         return ImportRowConnection(
@@ -513,7 +501,7 @@ def _issues(ctx: Context, row: RowRow) -> list[ImportIssue]:
         ImportIssue(
             code=issue.code,
             field=issue.field,
-            section=models.Section(issue.section),
+            section=ImportSection(issue.section),
             message=message(issue.code, ctx.locale, issue.params, issue.suggestion),
             suggestion=issue.suggestion,
         )
@@ -540,7 +528,7 @@ def _match(ctx: Context, row: RowRow) -> RowMatch | None:
     ]
     own = ctx.session.get(DebtorRow, row.debtor_id) if row.debtor_id else None
     return RowMatch(
-        outcome=models.MatchOutcome(row.match_state),
+        outcome=MatchOutcome(row.match_state),
         decided_by=row.decided_by,
         debtor=Debtor.of(own) if own is not None else None,
         candidates=[_candidate(ctx, candidate, debtor) for candidate, debtor in shown],

@@ -1,0 +1,57 @@
+"""`finview serve` and `finview worker`: the processes that stay."""
+
+import logging
+from collections.abc import Iterable
+
+import uvicorn
+
+from finview.cli import show
+from finview.cli.opening import opened, read_settings, start
+from finview.db.migrations import check_current
+from finview.db.runtime import Services
+from finview.i18n import N_
+from finview.jobs.worker import EmbeddedWorker, work
+from finview.settings import Settings
+from finview.web.server import create_app
+
+LOG = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+def run_serve(*, host: str, port: int, with_worker: bool, settings: Settings | None = None) -> None:
+    """Serve the API until a signal comes; jobs run beside it unless told not to."""
+    log_to_stderr()
+    with opened(settings, role="serve") as services:
+        serve(services, host=host, port=port, with_worker=with_worker)
+
+
+def serve(services: Services, *, host: str, port: int, with_worker: bool) -> None:
+    """Serve opened services; the worker stops after the last request, gracefully."""
+    worker = EmbeddedWorker(services) if with_worker else None
+    if worker is not None:
+        worker.start()
+    try:
+        uvicorn.run(create_app(services), host=host, port=port, log_level="info", lifespan="off")
+    finally:
+        if worker is not None:
+            worker.stop()
+
+
+def run_worker(*, queues: Iterable[str] | None, threads: int | None) -> bool:
+    """Run jobs until a signal comes; return whether all of them ended in time."""
+    log_to_stderr()
+
+    def build() -> Services:
+        services = start(read_settings(), role="worker")
+        check_current(services.db)
+        return services
+
+    def ready() -> None:
+        show.note(show.say(N_("Working. Stop with Ctrl-C.")))
+
+    return work(build, queues=queues, threads=threads, on_ready=ready)
+
+
+def log_to_stderr() -> None:
+    """Let the log of this process be seen."""
+    logging.basicConfig(level=logging.INFO, format=LOG)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
