@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
 
 from finview.accounts.access import find, visible
 from finview.accounts.models import AccountUser
+from finview.api.claims import Balance, Invoice, Payment, PaymentPlan, StatementLine
 from finview.api.common import Money, Node, PageInfo, f
 from finview.api.customers import Bucket, Customer, Portfolio
 from finview.api.engine.context import BadRequest, Context, Info
@@ -23,7 +24,7 @@ from finview.cases.models import Case as CaseRow
 from finview.cases.models import Debtor as DebtorRow
 from finview.cases.models import Invoice as InvoiceRow
 from finview.cases.models import TimelineEntry as EntryRow
-from finview.cases.statement import balances, invoices_open, statement
+from finview.cases.statement import balances, statement
 from finview.cases.timeline import entry_text
 from finview.clock import start_of
 from finview.customers.models import Bucket as BucketRow
@@ -141,88 +142,6 @@ class Debtor(Node):
 def _points(ctx: Context, model: Any, debtor_id: int) -> Sequence[Any]:
     wanted = select(model).where(model.debtor_id == debtor_id).order_by(model.id).limit(LIST_MAX)
     return ctx.session.scalars(wanted).all()
-
-
-@strawberry.type(description="What is owed; `open` is principal, interest and costs together.")
-class Balance:
-    """What is owed."""
-
-    principal: Money = f(description="Open principal.")
-    interest: Money = f(description="Open interest.")
-    costs: Money = f(description="Open costs.")
-    payments: Money = f(description="All money received, for information.")
-    open: Money = f(description="What is to be paid.")
-
-
-@strawberry.type(description="Every cent with the rule it rests on.")
-class StatementLine:
-    """One line of a claim account."""
-
-    on: date = f(description="The day it counts from.")
-    kind: str = f(description="What it is: OPEN, COST, INTEREST …")
-    amount: Money = f(description="What it adds to the open amount.")
-    text: str = f(description="One sentence for a person.")
-    rule: str = f(description="The rule that made it.")
-    citation: str | None = f(description="The statute or source of the rule.")
-    inputs: JSON = f(description="What it was computed from.")
-
-
-@strawberry.type(description="Money received on a case.")
-class Payment(Node):
-    """Money received."""
-
-    received_on: date = f(description="The value date.")
-    amount: Money = f(description="How much.")
-    allocation: JSON = f(description="How it was split.")
-
-
-@strawberry.type(description="One part of a payment plan.")
-class Instalment:
-    """One part of a payment plan."""
-
-    number: int = f(description="Its number, from 1.")
-    due_on: date = f(description="When it is due.")
-    amount: Money = f(description="How much.")
-    paid: Money = f(description="How much of it was paid.")
-
-
-@strawberry.type(description="An agreement to pay in parts.")
-class PaymentPlan(Node):
-    """An agreement to pay in parts."""
-
-    instalments: list[Instalment] = f(description="Its parts in order.")
-
-
-@strawberry.type(description="One claim of a case.")
-class Invoice(Node):
-    """One claim of a case."""
-
-    row: strawberry.Private[InvoiceRow]
-    number: str = f(description="The customer's invoice number.")
-    issued_on: date | None = f(description="Invoice date.")
-    due_on: date | None = f(description="Due date.")
-    amount: Money = f(description="As the customer stated it.")
-
-    @classmethod
-    def of(cls, row: InvoiceRow) -> "Invoice":
-        """Return a row as the API shows it."""
-        from finview.money import Money as Value
-
-        return cls(
-            id=strawberry.ID(encode("inv", row.id)),
-            row=row,
-            number=row.number or "",
-            issued_on=row.issued_on,
-            due_on=row.due_on,
-            amount=Money.of(Value(row.amount_minor, row.currency)),
-        )
-
-    @strawberry.field(description="The principal that is still open.")
-    def open(self, info: Info) -> Money:
-        """Return the open principal."""
-        ctx = info.context
-        found = invoices_open(ctx.session, [self.row.id], ctx.today)
-        return Money.of(found[self.row.id])
 
 
 @strawberry.type(description="One thing that happened.")

@@ -11,6 +11,7 @@ from finview.accounts.access import find
 from finview.accounts.models import AccountUser
 from finview.api import accounts as account_types
 from finview.api import cases as case_types
+from finview.api import claims as claim_types
 from finview.api import contacts as contact_types
 from finview.api import customers as customer_types
 from finview.api import jobs as job_types
@@ -85,7 +86,7 @@ NODES: dict[str, Callable[[Context, tuple[int, ...]], Node]] = {
     "imp": _row(import_models.Import, import_types.Import.of),
     "dbt": _row(Debtor, case_types.Debtor.of),
     "cas": _row(Case, case_types.Case.of),
-    "inv": _row(Invoice, case_types.Invoice.of),
+    "inv": _row(Invoice, claim_types.Invoice.of),
     "run": _row(Run, workflow_types.run_type),
 }
 
@@ -201,9 +202,9 @@ def build() -> strawberry.Schema:
             import_types.ImportRow,
             case_types.Debtor,
             case_types.Case,
-            case_types.Invoice,
-            case_types.Payment,
-            case_types.PaymentPlan,
+            claim_types.Invoice,
+            claim_types.Payment,
+            claim_types.PaymentPlan,
             workflow_types.Workflow,
             workflow_types.WorkflowRun,
             job_types.Job,

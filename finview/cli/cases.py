@@ -55,7 +55,7 @@ def case_document(session: Session, case: Case, as_of: date | None = None) -> di
                 "number": invoice.number,
                 "issuedOn": invoice.issued_on,
                 "dueOn": invoice.due_on,
-                "amount": amount(Money(invoice.amount, case.currency)),
+                "amount": amount(Money(invoice.amount_minor, case.currency)),
             }
             for invoice in invoices
         ],

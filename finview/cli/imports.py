@@ -10,7 +10,7 @@ from finview.cli.opening import acting, existing, opened, the_bucket, the_custom
 from finview.cli.steps import ImportSteps
 from finview.i18n import N_, sentence
 from finview.imports.mapping import propose
-from finview.imports.read import limits_of
+from finview.imports.reading.limits import limits_of
 from finview.imports.reading.process import probe
 from finview.settings import Settings
 

@@ -1,7 +1,11 @@
 """`finview serve` and `finview worker`: the processes that stay."""
 
 import logging
-from collections.abc import Iterable
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from types import FrameType
 
 import uvicorn
 
@@ -36,9 +40,11 @@ def serve(services: Services, *, host: str, port: int, with_worker: bool) -> Non
             worker.stop()
 
 
-def run_worker(*, queues: Iterable[str] | None, threads: int | None) -> bool:
+def run_worker(*, queues: Sequence[str] | None, processes: int, threads: int | None) -> bool:
     """Run jobs until a signal comes; return whether all of them ended in time."""
     log_to_stderr()
+    if processes > 1:
+        return _supervise(processes, queues, threads)
 
     def build() -> Services:
         services = start(read_settings(), role="worker")
@@ -49,6 +55,23 @@ def run_worker(*, queues: Iterable[str] | None, threads: int | None) -> bool:
         show.note(show.say(N_("Working. Stop with Ctrl-C.")))
 
     return work(build, queues=queues, threads=threads, on_ready=ready)
+
+
+def _supervise(processes: int, queues: Sequence[str] | None, threads: int | None) -> bool:
+    """Run several workers and hand signals on to them; return whether all ended well."""
+    command = [sys.executable, "-m", "finview", "worker"]
+    command += ["--queues", ",".join(queues)] if queues else []
+    command += ["--threads", str(threads)] if threads else []
+    workers: list[subprocess.Popen[bytes]] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        for one in workers:
+            one.send_signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    workers += [subprocess.Popen(command) for _ in range(processes)]  # noqa: S603  # our own command
+    return all([one.wait() == 0 for one in workers])  # noqa: C419  # every one is waited for
 
 
 def log_to_stderr() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from finview import i18n
 from finview.communications.wording import (
     BLOCKS,
-    CLOSING,
+    CLOSING_COMPANY,
+    CLOSING_PERSON,
     GREETING_COMPANY,
     GREETING_PERSON,
     MESSAGES,
@@ -75,11 +76,13 @@ def compose(template: str, claim: Claim, parties: Parties, *, locale: str, today
         else (translate(BLOCKS[piece], locale, **values) if piece in due else "")
         for n, piece in enumerate(pieces)
     )
-    greeting = GREETING_COMPANY if parties.debtor_is_company else GREETING_PERSON
+    greeting, closing = GREETING_PERSON, CLOSING_PERSON
+    if parties.debtor_is_company:
+        greeting, closing = GREETING_COMPANY, CLOSING_COMPANY
     parts = [
         translate(greeting, locale, name=parties.debtor_name),
         _GAPS.sub("\n\n", body).strip(),
-        f"{translate(CLOSING, locale)}\n{parties.unit}",
+        f"{translate(closing, locale)}\n{parties.unit}",
         parties.footer,
     ]
     return Message(
@@ -92,6 +95,7 @@ def _values(claim: Claim, parties: Parties, today: date) -> dict[str, Any]:
     def money(minor: int) -> Money:
         return Money(minor, claim.currency)
 
+    breathing = claim.breathing_until is not None and claim.breathing_until > today
     return {
         "case": claim.case_number,
         "client": parties.client,
@@ -107,7 +111,7 @@ def _values(claim: Claim, parties: Parties, today: date) -> dict[str, Any]:
         "contract_date": claim.contract_date,
         "invoice_no": list(claim.invoice_numbers),
         "invoice_date": list(claim.invoice_dates),
-        "pay_by": claim.breathing_until or today + PAY_WITHIN,
+        "pay_by": claim.breathing_until if breathing else today + PAY_WITHIN,
         "today": today,
         "authority": parties.unit_company.get("authority"),
         "data_source": parties.client,

@@ -87,4 +87,5 @@ MESSAGES: Mapping[str, MessageType] = {
 # Gender is never guessed: without a salutation people are greeted by their full name.
 GREETING_PERSON = N_("Dear {name},")
 GREETING_COMPANY = N_("Dear Sir or Madam,")
-CLOSING = N_("Yours sincerely")
+CLOSING_PERSON = N_("Yours sincerely")
+CLOSING_COMPANY = N_("Yours faithfully")
