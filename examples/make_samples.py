@@ -20,7 +20,7 @@ from finview.cli import demo_data
 from finview.cli.demo_data import Dice, Person
 
 HERE = Path(__file__).parent
-NEW_PEOPLE = 84
+NEW_PEOPLE = 96
 HEADERS = {
     "client": "Kundennummer",
     "salutation": "Anrede",

@@ -458,7 +458,7 @@ def _broken(error: Exception, *, as_json: bool, trace: bool) -> int:
 
     message = show.say(
         N_("This is an error in finview ({error}); run `finview --trace …` to see where."),
-        error=f"{type(error).__name__}: {error}",
+        error=f"{type(error).__name__}: {str(error).partition(chr(10))[0][:300]}",
     )
     if as_json:
         show.document({"error": {"code": "INTERNAL", "reason": None, "message": message}})

@@ -6,13 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from finview.cli import show
-from finview.cli.opening import acting, existing, opened, the_bucket, the_customer, the_portfolio
+from finview.cli.opening import (
+    acting,
+    existing,
+    opened,
+    read_settings,
+    the_bucket,
+    the_customer,
+    the_portfolio,
+)
 from finview.cli.steps import ImportSteps
 from finview.i18n import N_, sentence
 from finview.imports.mapping import propose
-from finview.imports.reading.limits import limits_of
+from finview.imports.reading.limits import Limits
 from finview.imports.reading.process import probe
-from finview.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +115,7 @@ def show_counts(row: Mapping[str, Any]) -> None:
 def run_columns(file: Path, *, kind: str, country: str) -> list[dict[str, Any]]:
     """Return the mapping that would be proposed for a file; no database is needed."""
     path = existing(file)
-    seen = probe(path, path.name, limits_of(Settings()))
+    seen = probe(path, path.name, Limits.of(read_settings()))
     return [
         {
             "index": column.index,

@@ -79,7 +79,7 @@ def decide_matches(
         ImportEdit(
             import_id=row.id,
             scope="match",
-            before=None,
+            before={},
             after=[[number, d.decision, d.debtor_id] for number, d in chosen.items()],
             by=viewer.user_id,
             at=clock.now(),
