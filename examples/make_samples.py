@@ -5,7 +5,7 @@
 Everything in them is invented (see finview/cli/demo_data.py). `consumer_de.xlsx` is what a German
 utility might send: title lines, texts among numbers, several invoices per customer, mistakes of
 many kinds, and people the demo's database knows already. `business_en.xlsx` is a tidy British file.
-"""  # noqa: INP001  # a folder of examples, not a package
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,7 +20,7 @@ from finview.cli import demo_data
 from finview.cli.demo_data import Dice, Person
 
 HERE = Path(__file__).parent
-NEW_PEOPLE = 96
+NEW_PEOPLE = 72
 HEADERS = {
     "client": "Kundennummer",
     "salutation": "Anrede",
@@ -74,10 +74,10 @@ ODD: list[Row] = [
     {"issued": date(2020, 5, 4), "due": date(2020, 5, 18)},
     {"invoice": None},
     {"email": "{first}.{last}(at)example.de"},
-    {"email": "{last}@example"},
+    {"email": "{last}@example,org"},
     {"phone": "0221 12"},
     {"phone": "siehe Akte"},
-    {"postcode": "5066"},
+    {"postcode": "506677"},
     {"postcode": "D-ABCDE"},
     {"iban": "DE00000000001234567890"},
     {"iban": "DE12 0000 0000 0000"},
@@ -106,16 +106,20 @@ def consumer_rows() -> Iterator[Row]:
     dice = Dice(2025)
     odd = iter(ODD)
     first_new = len(debtors) - NEW_PEOPLE
-    number = 41200
+    number, twice = 41200, Row()
     for n, person in enumerate(debtors):
-        strange = next(odd, None) if n >= first_new and n % 2 == 0 else None
+        strange = next(odd, None) if n >= first_new and n % 3 != 2 else None
         for _ in range(1 if strange else 1 + dice.upto(3)):
             number += 1 + dice.upto(4)
             row = _row(person, n, number, dice)
             if strange:
                 row |= {k: _filled(v, person) for k, v in strange.items()}
+            if n == first_new + 1:
+                twice = row
             yield row
-    yield _row(debtors[first_new + 1], first_new + 1, 41201, Dice(5)) | {"invoice": "SW-25-41201"}
+    # The same invoice twice, another name under a number given away already, two currencies.
+    yield twice
+    yield twice | {"invoice": f"SW-25-{number + 5}", "first": "Ewald", "last": "Tiefenbrunn"}
     yield _row(debtors[-1], len(debtors) - 1, number + 9, dice) | {"currency": "CHF"}
 
 
@@ -190,7 +194,7 @@ def _filled(value: Any, person: Person) -> Any:
         last=person.last,
         FIRST=person.first.upper(),
         LAST=person.last.upper(),
-        EMAIL=person.email.replace("@", "@WWW.").replace("WWW.example", "EXAMPLE"),
+        EMAIL=person.email.replace("@example", "@EXAMPLE"),
         phone=person.phone,
     )
 

@@ -50,6 +50,14 @@ def digits(currency: str) -> int:
     return int(get_currency_precision(currency))
 
 
+def currencies_by_digits() -> dict[int, frozenset[str]]:
+    """Return every known currency by its number of decimals."""
+    found: dict[int, set[str]] = {}
+    for currency in _currencies():
+        found.setdefault(digits(currency), set()).add(currency)
+    return {n: frozenset(codes) for n, codes in found.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Money:
     """An amount in minor units of one currency; amounts of two currencies never meet."""

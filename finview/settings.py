@@ -43,7 +43,20 @@ class Settings(BaseSettings):
     json_body_bytes_max: int = Field(256 * 1024, gt=0, description="body of a GraphQL request")
     import_chunk_rows: int = Field(1000, gt=0, le=2000, description="rows per transaction")
     worker_threads: int = Field(4, gt=0, le=64, description="threads of the in-process worker")
-    operation_s_max: int = Field(15, gt=0, description="seconds of one GraphQL operation")
+    operation_s_max: float = Field(15, gt=0, description="seconds of one GraphQL operation")
+    rate_points_s: int = Field(
+        2_000_000, gt=0, description="cost points a second one viewer may spend in the long run"
+    )
+    rate_points_burst: int = Field(
+        20_000_000, gt=0, description="cost points one viewer may spend at once"
+    )
+    subscriptions_max: int = Field(100, gt=0, description="subscriptions of one connection")
+    documents: Literal["any", "only"] = Field(
+        "any", description="only: nothing but the documents of the folder is answered"
+    )
+    documents_dir: Path | None = Field(
+        None, description="folder of trusted .graphql files, called by their SHA-256"
+    )
 
     @model_validator(mode="after")
     def _production_is_strict(self) -> Self:

@@ -20,6 +20,7 @@ EDGES = {
     "jobs/runner.py",
     "jobs/ticker.py",
     "jobs/failures.py",
+    "api/engine/view.py",
     "cli/__init__.py",
 }
 

@@ -1,4 +1,5 @@
 """Invented debtors and workbooks for the speed benchmark: names, streets and towns with their skew."""
+# ruff: noqa: SIM905  # tables of words are read and edited as text
 
 import random
 from collections.abc import Iterator, Sequence
@@ -35,9 +36,18 @@ FAMILIES = (
     "Sommer Groß Seidel Heinrich Brandt Haas Schreiber Graf Dietrich Ziegler Kuhn Kühn Pohl Engel "
     "Horn Busch Bergmann Yilmaz Kaya Demir Nowak Kowalski Petrov Ivanova Nguyen"
 ).split()
-FRONTS = "Ober Unter Nieder Hinter Stein Linden Eichen Buchen Mühl Wald Brunn Birken Hasel Moos Tal Berg Sand Rohr Kalt Alt".split()
-BACKS = "meier hofer bauer huber mann berger maier müller wieser acher egger stetter felder brink kamp horst".split()
-PLACES = "burg hausen dorf stedt kirchen bach au tal brück furt felde rode hagen heim ingen walde".split()
+FRONTS = (
+    "Ober Unter Nieder Hinter Stein Linden Eichen Buchen Mühl Wald Brunn Birken Hasel Moos Tal Berg "
+    "Sand Rohr Kalt Alt Neu Gross Klein Lang Hoch Erlen Ahorn Tannen Wiesen Hirsch Wolfs Schön Grün "
+    "Weiden Kirch Burg Fels Quell Heide Sonnen"
+).split()
+BACKS = (
+    "meier hofer bauer huber mann berger maier müller wieser acher egger stetter felder brink kamp "
+    "horst"
+).split()
+PLACES = (
+    "burg hausen dorf stedt kirchen bach au tal brück furt felde rode hagen heim ingen walde"
+).split()
 WAYS = ("straße", "weg", "allee", "gasse", "platz", "ring")
 STREETS = (
     "Hauptstraße", "Bahnhofstraße", "Schulstraße", "Gartenstraße", "Dorfstraße", "Bergstraße",
@@ -84,8 +94,12 @@ class Skewed:
         return chance.choices(self._values, cum_weights=self._weights)[0]
 
 
-_WOMEN, _MEN = Skewed(WOMEN), Skewed(MEN)
-_FAMILIES = Skewed([*FAMILIES, *(front + back for front in FRONTS for back in BACKS)], flat=10)
+# The most frequent first name is borne by 1.5 %, the last name by 0.6 %, a town lived in by 4 %.
+_WOMEN, _MEN = (
+    Skewed([*names, *(f"{a}-{b}" for a in names[:20] for b in names[20:40])], flat=15)
+    for names in (WOMEN, MEN)
+)
+_FAMILIES = Skewed([*FAMILIES, *(front + back for front in FRONTS for back in BACKS)], flat=60)
 _STREETS = Skewed([*STREETS, *(f"{family}{way}" for way in WAYS for family in FAMILIES)])
 _TOWNS = Skewed([f"{front}{place}" for place in PLACES for front in FRONTS])
 

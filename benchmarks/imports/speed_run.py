@@ -17,11 +17,24 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import speed_data
+
+from finview.app import open_services, prepare
+from finview.cases.debtors import Contacts, NewAddress, NewDebtor, NewPhone, create_debtors
+from finview.cases.models import DebtorKind
+from finview.db.models import load_models
+from finview.db.tables import Base
+from finview.jobs import claims
+from finview.jobs.runner import run_job
+from finview.matching import index
+from finview.matching.normalise import NORM_VERSION
+from finview.settings import Settings
+from finview.testing.client import client_for
 
 BATCH = 2_000
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes there, KiB on Linux
@@ -29,12 +42,6 @@ MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes there,
 
 def database_path(work: Path, debtors: int) -> Path:
     """Return where a database of so many debtors is kept: one for each version of the tables."""
-    from sqlalchemy.schema import CreateIndex, CreateTable
-
-    from finview.db.models import load_models
-    from finview.db.tables import Base
-    from finview.matching.normalise import NORM_VERSION
-
     load_models()
     tables = Base.metadata.sorted_tables
     indexes = sorted(str(CreateIndex(index)) for table in tables for index in table.indexes)
@@ -55,12 +62,6 @@ def make_database(work: Path, debtors: int) -> dict[str, Any]:
 
 
 def _fill(folder: Path, debtors: int) -> dict[str, str]:
-    from finview.app import open_services, prepare
-    from finview.cases.debtors import create_debtors
-    from finview.matching import index
-    from finview.settings import Settings
-    from finview.testing.client import client_for
-
     services = open_services(Settings(data_dir=folder))
     services.db.create_schema()
     prepare(services)
@@ -91,9 +92,6 @@ def _fill(folder: Path, debtors: int) -> dict[str, str]:
 
 
 def _debtor(person: speed_data.Person) -> Any:
-    from finview.cases.debtors import Contacts, NewAddress, NewDebtor, NewPhone
-    from finview.cases.models import DebtorKind
-
     address = NewAddress(
         street=person.street,
         house_no=person.house_no,
@@ -157,10 +155,6 @@ def peak_bytes() -> int:
 
 def run(folder: Path, workbook: Path, agency: dict[str, str]) -> dict[str, Any]:
     """Drive one import through GraphQL, from the upload to the launched workflows."""
-    from finview.app import open_services
-    from finview.settings import Settings
-    from finview.testing.client import client_for
-
     services = open_services(Settings(data_dir=folder))
     client = client_for(services)
     client.ask("{ __typename }")
@@ -190,7 +184,7 @@ def run(folder: Path, workbook: Path, agency: dict[str, str]) -> dict[str, Any]:
         client.do("importLinkBucket", "import { id }", importId=made["id"], bucketId=bucket)
     with phases.phase("launch"):
         client.do("importLaunch", "import { id }", importId=made["id"])
-        client.drain()
+        _run_bulk_jobs(services)
     launched = _look(client, made["id"])
     services.close()
     return {
@@ -200,6 +194,12 @@ def run(folder: Path, workbook: Path, agency: dict[str, str]) -> dict[str, Any]:
         "matched": created["matchCounts"],
         "states": [staged["state"], created["state"], launched["state"]],
     }
+
+
+def _run_bulk_jobs(services: Any) -> None:
+    """Run the launch itself; the workflows' own steps are not the import's."""
+    while taken := claims.claim(services.db, "bulk", 1):
+        run_job(services, taken[0].id, taken[0].attempt, taken[0].kind)
 
 
 _LOOK = """query($id: ID!) { import(id: $id) { state

@@ -43,6 +43,18 @@ _ALLOWED = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Granted:
+    """What a customer's user was granted, as SQL compares it: keys, or a query that gives them.
+
+    `all_customers` are those granted as a whole and those of granted portfolios.
+    """
+
+    customers: Any
+    all_customers: Any
+    portfolios: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Viewer:
     """Who is asking: built once per request, passed down, never looked up again."""
 
@@ -59,6 +71,15 @@ class Viewer:
     def staff(self) -> bool:
         """Tell whether this is one of the agency's own people, who see every customer."""
         return bool(self.roles & {Role.ADMIN, Role.OPERATOR})
+
+    @property
+    def granted(self) -> Granted:
+        """Return the viewer's grants as `condition` takes them."""
+        return Granted(
+            customers=self.customers,
+            all_customers=self.customers | self.portfolio_customers,
+            portfolios=self.portfolios,
+        )
 
     def can(self, action: Action) -> bool:
         """Tell whether any role of the viewer allows `action`."""
@@ -96,13 +117,13 @@ def visible(statement: S, viewer: Viewer) -> S:
     if viewer.staff:
         return statement
     conditions = [
-        condition(entity, viewer)
+        condition(entity, viewer.granted)
         for entity in {d["entity"] for d in statement.column_descriptions if d.get("entity")}
     ]
     return statement.where(*conditions)
 
 
-def condition(entity: type[Base], viewer: Viewer) -> ColumnElement[bool]:
+def condition(entity: type[Base], granted: Granted) -> ColumnElement[bool]:
     """Return the SQL condition under which a customer's user may see a row of `entity`.
 
     A table without a declared scope belongs to the agency alone.
@@ -114,15 +135,13 @@ def condition(entity: type[Base], viewer: Viewer) -> ColumnElement[bool]:
         return false()
     if scope.through is not None:
         inner, link = scope.through()
-        return select(1).where(link(entity, inner), condition(inner, viewer)).exists()
+        return select(1).where(link(entity, inner), condition(inner, granted)).exists()
     parts: list[ColumnElement[bool]] = []
     if scope.customer:
-        wide = (
-            viewer.customers if scope.portfolio else viewer.customers | viewer.portfolio_customers
-        )
+        wide = granted.customers if scope.portfolio else granted.all_customers
         parts.append(getattr(entity, scope.customer).in_(wide))
     if scope.portfolio:
-        parts.append(getattr(entity, scope.portfolio).in_(viewer.portfolios))
+        parts.append(getattr(entity, scope.portfolio).in_(granted.portfolios))
     return or_(*parts) if parts else false()
 
 

@@ -2,21 +2,31 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
+from sqlalchemy import Select, select
 
-from finview.accounts.access import find, visible
+from finview.accounts.access import visible
 from finview.accounts.models import AccountUser
 from finview.api.claims import Balance, Invoice, Payment, PaymentPlan, StatementLine
 from finview.api.common import Money, Node, PageInfo, f
 from finview.api.customers import Bucket, Customer, Portfolio
-from finview.api.engine.context import BadRequest, Context, Info
-from finview.api.engine.ids import encode, key_of
+from finview.api.engine.context import Context, Info
+from finview.api.engine.ids import encode
 from finview.api.engine.paging import Order, Page, page
 from finview.api.engine.scalars import JSON, CountryCode, LocaleCode, PhoneNumber
+from finview.api.engine.sources import (
+    Bulk,
+    Calc,
+    Col,
+    Conn,
+    Id,
+    Many,
+    One,
+    cols,
+    source,
+)
 from finview.api.enums import CaseStatus, CloseReason, ContactPointState, DebtorKind
 from finview.api.workflows import WorkflowRun, runs_of
 from finview.cases import models
@@ -26,11 +36,9 @@ from finview.cases.models import Invoice as InvoiceRow
 from finview.cases.models import TimelineEntry as EntryRow
 from finview.cases.statement import balances, statement
 from finview.cases.timeline import entry_text
-from finview.clock import start_of
 from finview.customers.models import Bucket as BucketRow
 from finview.customers.models import Customer as CustomerRow
 from finview.customers.models import Portfolio as PortfolioRow
-from finview.errors import NotFound
 from finview.imports.models import Import as ImportRow_
 
 if TYPE_CHECKING:
@@ -38,7 +46,6 @@ if TYPE_CHECKING:
 
 Lazy = strawberry.lazy("finview.api.imports.types")
 LIST_MAX = 200
-WHERE_DEPTH_MAX = 5
 
 
 @strawberry.type(description="A postal address.")
@@ -235,15 +242,7 @@ class Case(Node):
     @strawberry.field(description="What is owed at the end of a day; today when left out.")
     def balance(self, info: Info, as_of: date | None = None) -> Balance:
         """Return the balance."""
-        ctx = info.context
-        found = balances(ctx.session, [self.row.id], as_of or ctx.today)[self.row.id]
-        return Balance(
-            principal=Money.of(found.principal),
-            interest=Money.of(found.interest),
-            costs=Money.of(found.costs),
-            payments=Money.of(found.payments),
-            open=Money.of(found.open),
-        )
+        return _balances(info.context, [self.row.id], as_of)[self.row.id]
 
     @strawberry.field(description="The claim account, every cent with its rule.")
     def statement(self, info: Info, as_of: date | None = None) -> list[StatementLine]:
@@ -294,6 +293,21 @@ class Case(Node):
         )
 
 
+def _balances(
+    ctx: Context, case_ids: Sequence[int], as_of: date | None = None
+) -> dict[int, Balance]:
+    return {
+        key: Balance(
+            principal=Money.of(found.principal),
+            interest=Money.of(found.interest),
+            costs=Money.of(found.costs),
+            payments=Money.of(found.payments),
+            open=Money.of(found.open),
+        )
+        for key, found in balances(ctx.session, case_ids, as_of or ctx.today).items()
+    }
+
+
 def _entry(ctx: Context, row: EntryRow) -> TimelineEntry:
     user = ctx.session.get(AccountUser, row.actor_id) if row.actor_id else None
     return TimelineEntry(
@@ -342,61 +356,6 @@ class DebtorConnection:
         return self.page.count()
 
 
-@strawberry.input(description="Which cases; what is left out does not restrict.")
-class CaseWhere:
-    """Which cases."""
-
-    and_: list["CaseWhere"] | None = f(default=None, name="and", description="All of these.")
-    or_: list["CaseWhere"] | None = f(default=None, name="or", description="One of these.")
-    not_: "CaseWhere | None" = f(default=None, name="not", description="Not this.")
-    status: list[CaseStatus] | None = f(default=None, description="In one of the states.")
-    customer_id: strawberry.ID | None = f(default=None, description="Of this customer.")
-    portfolio_id: strawberry.ID | None = f(default=None, description="Of this portfolio.")
-    bucket_id: strawberry.ID | None = f(default=None, description="Of this bucket.")
-    import_id: strawberry.ID | None = f(default=None, description="Of this import.")
-    debtor_id: strawberry.ID | None = f(default=None, description="Of this debtor.")
-    text: str | None = f(
-        default=None, description="A part of the debtor's name, or any of the case's numbers."
-    )
-    opened_from: date | None = f(default=None, description="Opened on this day or later.")
-    opened_to: date | None = f(default=None, description="Opened on this day or earlier.")
-
-
-@strawberry.enum(description="What cases can be ordered by.")
-class CaseOrderField(StrEnum):
-    """What cases can be ordered by."""
-
-    OPENED_AT = "OPENED_AT"
-    NUMBER = "NUMBER"
-    STATUS = "STATUS"
-
-
-@strawberry.enum(description="Which way.")
-class OrderDirection(StrEnum):
-    """Which way."""
-
-    ASC = "ASC"
-    DESC = "DESC"
-
-
-@strawberry.input(description="One column of an order.")
-class CaseOrder:
-    """One column of an order."""
-
-    field: CaseOrderField = strawberry.field(description="The column.")
-    direction: OrderDirection = strawberry.field(
-        default=OrderDirection.ASC, description="Which way."
-    )
-
-
-@strawberry.input(description="Which debtors.")
-class DebtorWhere:
-    """Which debtors."""
-
-    text: str | None = f(default=None, description="A part of the name, or the number.")
-    kind: DebtorKind | None = f(default=None, description="Of this kind.")
-
-
 def case_page(
     ctx: Context,
     wanted: Select[Any],
@@ -415,124 +374,52 @@ def case_page(
     )
 
 
-def cases(
-    info: Info,
-    first: int | None = 50,
-    after: str | None = None,
-    where: CaseWhere | None = None,
-    order_by: list[CaseOrder] | None = None,
-) -> CaseConnection:
-    """Return the visible cases; the order always ends in the id."""
-    wanted = visible(select(CaseRow), info.context.who)
-    if where is not None:
-        wanted = wanted.where(_condition(where, 0))
-    columns = {
-        CaseOrderField.OPENED_AT: CaseRow.opened_at,
-        CaseOrderField.NUMBER: CaseRow.number,
-        CaseOrderField.STATUS: CaseRow.status,
-    }
-    order = [
-        Order(columns[one.field], descending=one.direction is OrderDirection.DESC)
-        for one in order_by or ()
-    ]
-    return case_page(info.context, wanted, [*order, Order(CaseRow.id)], first, after)
+def _actors(ctx: Context, user_ids: Sequence[int]) -> dict[int, str]:
+    users = select(AccountUser.id, AccountUser.name).where(AccountUser.id.in_(user_ids))
+    return dict(ctx.session.execute(users).all())
 
 
-def _condition(where: CaseWhere, depth: int) -> ColumnElement[bool]:
-    if depth > WHERE_DEPTH_MAX:
-        raise BadRequest(f"where is at most {WHERE_DEPTH_MAX} deep")
-    parts: list[ColumnElement[bool]] = []
-    if where.status is not None:
-        parts.append(CaseRow.status.in_([s.value for s in where.status]))
-    for column, value, tag in (
-        (CaseRow.customer_id, where.customer_id, "cus"),
-        (CaseRow.portfolio_id, where.portfolio_id, "pf"),
-        (CaseRow.bucket_id, where.bucket_id, "bkt"),
-        (CaseRow.import_id, where.import_id, "imp"),
-        (CaseRow.debtor_id, where.debtor_id, "dbt"),
-    ):
-        if value is not None:
-            parts.append(column == _key(value, tag))
-    if where.opened_from is not None:
-        parts.append(CaseRow.opened_at >= start_of(where.opened_from))
-    if where.opened_to is not None:
-        next_day = date.fromordinal(where.opened_to.toordinal() + 1)
-        parts.append(CaseRow.opened_at < start_of(next_day))
-    if where.text:
-        parts.append(_text(where.text))
-    parts += [and_(*(_condition(w, depth + 1) for w in where.and_))] if where.and_ else []
-    parts += [or_(*(_condition(w, depth + 1) for w in where.or_))] if where.or_ else []
-    parts += [not_(_condition(where.not_, depth + 1))] if where.not_ else []
-    return and_(True, *parts)
-
-
-def _text(text: str) -> ColumnElement[bool]:
-    like = f"%{text.lower()}%"
-    names = select(DebtorRow.id).where(
-        or_(func.lower(DebtorRow.name).like(like), DebtorRow.number == text)
-    )
-    invoices = select(InvoiceRow.case_id).where(InvoiceRow.number == text)
-    return or_(
-        CaseRow.number == text,
-        CaseRow.customer_case_number == text,
-        CaseRow.customer_client_number == text,
-        CaseRow.debtor_id.in_(names),
-        CaseRow.id.in_(invoices),
-    )
-
-
-def _key(value: str, tag: str) -> int:
-    try:
-        return key_of(value, tag)
-    except NotFound:
-        return 0
-
-
-def case(info: Info, id: strawberry.ID | None = None, number: str | None = None) -> Case | None:  # noqa: A002  # the contract's word
-    """Return one visible case by id or number."""
-    ctx = info.context
-    if number is not None:
-        wanted = visible(select(CaseRow), ctx.who).where(CaseRow.number == number)
-        found = ctx.session.scalars(wanted).one_or_none()
-        return Case.of(found) if found is not None else None
-    try:
-        return Case.of(find(ctx.session, CaseRow, key_of(id or "", "cas"), ctx.who))
-    except NotFound:
-        return None
-
-
-def debtor(
-    info: Info,
-    id: strawberry.ID | None = None,  # noqa: A002  # the contract's word
-    number: str | None = None,
-) -> Debtor | None:
-    """Return one visible debtor by id or number."""
-    ctx = info.context
-    if number is not None:
-        wanted = visible(select(DebtorRow), ctx.who).where(DebtorRow.number == number)
-        found = ctx.session.scalars(wanted).one_or_none()
-        return Debtor.of(found) if found is not None else None
-    try:
-        return Debtor.of(find(ctx.session, DebtorRow, key_of(id or "", "dbt"), ctx.who))
-    except NotFound:
-        return None
-
-
-def debtors(
-    info: Info, first: int | None = 50, after: str | None = None, where: DebtorWhere | None = None
-) -> DebtorConnection:
-    """Return the visible debtors, oldest first."""
-    ctx = info.context
-    wanted = visible(select(DebtorRow), ctx.who)
-    if where is not None and where.text:
-        like = f"%{where.text.lower()}%"
-        wanted = wanted.where(
-            or_(func.lower(DebtorRow.name).like(like), DebtorRow.number == where.text)
-        )
-    if where is not None and where.kind is not None:
-        wanted = wanted.where(DebtorRow.kind == where.kind.value)
-    order = [Order(DebtorRow.id)]
-    found: Page[DebtorRow] = page(ctx.session, wanted, order, first=first, after=after)
-    return DebtorConnection(
-        page=found, nodes=[Debtor.of(r) for r in found.rows], page_info=PageInfo.of(found)
-    )
+source(
+    Address,
+    models.Address,
+    house_number=Col("house_no"),
+    country=Col("country", empty=True),
+    **cols("street", "postcode", "city", "state", "source"),
+)
+source(EmailPoint, models.EmailPoint, **cols("address", "state"))
+source(PhonePoint, models.PhonePoint, number=Col("e164"), **cols("state"))
+source(
+    Debtor,
+    DebtorRow,
+    id=Id("dbt"),
+    addresses=Many("Address", "debtor_id"),
+    emails=Many("EmailPoint", "debtor_id"),
+    phones=Many("PhonePoint", "debtor_id"),
+    cases=Conn("Case", lambda: [Order(CaseRow.id)], "debtor_id"),
+    **cols("number", "kind", "name", "first_name", "last_name", "company_name", "locale"),
+)
+source(
+    TimelineEntry,
+    EntryRow,
+    kind=Col("code"),
+    text=Calc(lambda ctx, code, params: entry_text(code, params, ctx.locale), ("code", "params")),
+    actor=Bulk(_actors, "actor_id"),
+    data=Col("params"),
+    **cols("at"),
+)
+source(
+    Case,
+    CaseRow,
+    id=Id("cas"),
+    close_reason=Col("close_reason", empty=True),
+    customer=One("Customer", "customer_id"),
+    portfolio=One("Portfolio", "portfolio_id"),
+    bucket=One("Bucket", "bucket_id"),
+    debtor=One("Debtor", "debtor_id"),
+    import_=One("Import", "import_id"),
+    invoices=Many("Invoice", "case_id"),
+    balance=Bulk(_balances),
+    runs=Many("WorkflowRun", "case_id"),
+    timeline=Conn("TimelineEntry", lambda: [Order(EntryRow.id, descending=True)], "case_id"),
+    **cols("number", "customer_case_number", "status", "opened_at", "closed_at"),
+)

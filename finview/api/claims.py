@@ -1,13 +1,15 @@
 """The claim account: invoices, balance, statement, payments, plans."""
 
+from collections.abc import Sequence
 from datetime import date
 
 import strawberry
 
 from finview.api.common import Money, Node, f
-from finview.api.engine.context import Info
+from finview.api.engine.context import Context, Info
 from finview.api.engine.ids import encode
 from finview.api.engine.scalars import JSON
+from finview.api.engine.sources import Bulk, Col, Id, MoneyCol, cols, source
 from finview.cases.models import Invoice as InvoiceRow
 from finview.cases.statement import invoices_open
 from finview.money import Money as MoneyValue
@@ -88,6 +90,20 @@ class Invoice(Node):
     @strawberry.field(description="The principal that is still open.")
     def open(self, info: Info) -> Money:
         """Return the open principal."""
-        ctx = info.context
-        found = invoices_open(ctx.session, [self.row.id], ctx.today)
-        return Money.of(found[self.row.id])
+        return _open(info.context, [self.row.id])[self.row.id]
+
+
+def _open(ctx: Context, invoice_ids: Sequence[int]) -> dict[int, Money]:
+    found = invoices_open(ctx.session, invoice_ids, ctx.today)
+    return {key: Money.of(value) for key, value in found.items()}
+
+
+source(
+    Invoice,
+    InvoiceRow,
+    id=Id("inv"),
+    number=Col("number", blank=""),
+    amount=MoneyCol("amount_minor"),
+    open=Bulk(_open),
+    **cols("issued_on", "due_on"),
+)

@@ -1,5 +1,6 @@
 """Contacts of a customer: the people, their roles, their portfolios."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ from finview.api.engine.errors import UserError, mutate
 from finview.api.engine.ids import encode, key_of
 from finview.api.engine.paging import Order, Page, page
 from finview.api.engine.scalars import CountryCode, LocaleCode, PhoneNumber
+from finview.api.engine.sources import Bulk, Col, Id, cols, source
 from finview.customers import contacts as verbs
 from finview.customers.models import Customer as CustomerRow
 from finview.customers.models import CustomerContact
@@ -78,7 +80,7 @@ class Contact(Node):
     @strawberry.field(description="The address the person signs in with.")
     def email(self, info: Info) -> str:
         """Return the user's address."""
-        return info.context.session.get_one(AccountUser, self.row.user_id).email
+        return _emails(info.context, [self.row.user_id])[self.row.user_id]
 
     @strawberry.field(description="The portfolios the person is linked to.")
     def portfolios(
@@ -92,6 +94,22 @@ class Contact(Node):
         )
         rows = info.context.session.scalars(statement.order_by(PortfolioRow.name))
         return [Portfolio.of(row) for row in rows]
+
+
+def _emails(ctx: Context, user_ids: Sequence[int]) -> dict[int, str]:
+    users = select(AccountUser.id, AccountUser.email).where(AccountUser.id.in_(user_ids))
+    return dict(ctx.session.execute(users).all())
+
+
+FLAGS = ("is_commercial", "is_operational", "has_access")
+source(
+    Contact,
+    CustomerContact,
+    id=Id("ctc"),
+    phone=Col("phone", empty=True),
+    email=Bulk(_emails, "user_id"),
+    **cols("first_name", "last_name", *FLAGS),
+)
 
 
 @strawberry.type(description="A page of contacts.")

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import strawberry
 from sqlalchemy import select
@@ -11,6 +12,7 @@ from finview.api.common import Node, f
 from finview.api.engine.context import Context
 from finview.api.engine.errors import UserError, stored_error
 from finview.api.engine.ids import encode
+from finview.api.engine.sources import Calc, Find, Id, cols, root, source
 from finview.db.jobs import Job as JobRow
 from finview.db.jobs import State
 
@@ -55,10 +57,24 @@ class Job(Node):
     @strawberry.field(description="Why it failed, or what it waits for.")
     def error(self, info: strawberry.Info[Context, None]) -> UserError | None:
         """Return the stored failure."""
-        if self.row.error_code is None:
-            return None
-        failure = {"code": self.row.error_code, "params": self.row.error_params or {}}
-        return stored_error(failure, info.context.locale)
+        return _error(info.context, self.row.error_code, self.row.error_params)
+
+
+def _error(ctx: Context, code: str | None, params: dict[str, Any] | None) -> UserError | None:
+    if code is None:
+        return None
+    return stored_error({"code": code, "params": params or {}}, ctx.locale)
+
+
+source(
+    Job,
+    JobRow,
+    id=Id("job"),
+    state=Calc(lambda _, state: JobState(State(state).public), ("state",)),
+    error=Calc(_error, ("error_code", "error_params")),
+    **cols("kind", "progress_done", "progress_total", "created_at", "finished_at"),
+)
+root("job", Find("Job"))
 
 
 def job_of(ctx: Context, job_id: int | None) -> Job | None:

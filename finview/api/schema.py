@@ -10,6 +10,7 @@ from strawberry.schema.config import StrawberryConfig
 from finview.accounts.access import find
 from finview.accounts.models import AccountUser
 from finview.api import accounts as account_types
+from finview.api import case_search, customer_mutations
 from finview.api import cases as case_types
 from finview.api import claims as claim_types
 from finview.api import contacts as contact_types
@@ -18,7 +19,7 @@ from finview.api import jobs as job_types
 from finview.api import plugins as plugin_types
 from finview.api import workflows as workflow_types
 from finview.api.common import Node
-from finview.api.engine.context import Context, Info
+from finview.api.engine.context import Context, Info, Missing
 from finview.api.engine.ids import split
 from finview.api.engine.scalars import SCALARS
 from finview.api.imports import mutations as import_steps
@@ -152,13 +153,13 @@ class Query:
     )
     customer: customer_types.Customer | None = _field(customer, "One visible customer.")
     debtors: case_types.DebtorConnection = _field(
-        case_types.debtors, "The visible debtors, oldest first."
+        case_search.debtors, "The visible debtors, oldest first."
     )
     debtor: case_types.Debtor | None = _field(
-        case_types.debtor, "One visible debtor, by id or number."
+        case_search.debtor, "One visible debtor, by id or number."
     )
-    cases: case_types.CaseConnection = _field(case_types.cases, "The visible cases.")
-    case: case_types.Case | None = _field(case_types.case, "One visible case, by id or number.")
+    cases: case_types.CaseConnection = _field(case_search.cases, "The visible cases.")
+    case: case_types.Case | None = _field(case_search.case, "One visible case, by id or number.")
     imports: import_steps.ImportConnection = _field(
         import_steps.imports, "The visible imports, newest first."
     )
@@ -177,11 +178,40 @@ class Query:
 @strawberry.type(description="Everything that can be changed.")
 class Mutation(
     import_steps.ImportMutation,
-    customer_types.CustomerMutation,
+    customer_mutations.CustomerMutation,
     contact_types.ContactMutation,
     plugin_types.PluginMutation,
 ):
     """Everything that can be changed."""
+
+
+def job_updated(info: Info, id: strawberry.ID) -> job_types.Job:  # noqa: A002  # the contract's word
+    """Return a job as it is now; a missing and a foreign one are the same error."""
+    found = job(info, id)
+    if found is None:
+        raise Missing
+    return found
+
+
+def import_updated(info: Info, id: strawberry.ID) -> import_types.Import:  # noqa: A002  # the contract's word
+    """Return an import as it is now; a missing and a foreign one are the same error."""
+    found = import_(info, id)
+    if found is None:
+        raise Missing
+    return found
+
+
+@strawberry.type(
+    description="What can be followed, over graphql-transport-ws or Server-Sent Events. The first "
+    "answer comes at once, the latest state after each change, and the end with the last one."
+)
+class Subscription:
+    """What can be followed: each field is read anew whenever its object has changed."""
+
+    job_updated: job_types.Job = _field(job_updated, "A job, until it has ended.")
+    import_updated: import_types.Import = _field(
+        import_updated, "An import, until it was launched, reverted, or has failed."
+    )
 
 
 @cache
@@ -190,6 +220,7 @@ def build() -> strawberry.Schema:
     return strawberry.Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=[
             account_types.User,
             customer_types.BusinessUnit,

@@ -1,10 +1,11 @@
 """Workflows and their runs."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import strawberry
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 
 from finview.accounts.access import visible
 from finview.api.common import Node, PageInfo, f
@@ -12,6 +13,7 @@ from finview.api.engine.context import Context, Info
 from finview.api.engine.ids import encode, key_of
 from finview.api.engine.paging import Order, Page, page
 from finview.api.engine.scalars import JSON
+from finview.api.engine.sources import Bulk, Calc, Col, Conn, Find, Id, cols, root, source
 from finview.api.enums import WorkflowKind
 from finview.errors import NotFound
 from finview.i18n import translate
@@ -95,8 +97,32 @@ class WorkflowRun(Node):
     @strawberry.field(description="The newest 200 steps, oldest first.")
     def steps(self, info: Info) -> list[WorkflowStep]:
         """Return the steps."""
-        found = steps_of(info.context.session, [self.row.id])[self.row.id]
-        return [WorkflowStep(at=s.at, node=s.node_id, outcome=s.outcome) for s in found]
+        return _steps(info.context, [self.row.id])[self.row.id]
+
+
+def _steps(ctx: Context, run_ids: Sequence[int]) -> dict[int, list[WorkflowStep]]:
+    return {
+        key: [WorkflowStep(at=s.at, node=s.node_id, outcome=s.outcome) for s in steps]
+        for key, steps in steps_of(ctx.session, list(run_ids)).items()
+    }
+
+
+source(
+    WorkflowRun,
+    Run,
+    id=Id("run"),
+    state=Col("status"),
+    node=Col("node_id"),
+    steps=Bulk(_steps),
+    **cols("kind", "started_at", "wake_at"),
+)
+source(
+    Workflow,
+    WorkflowRow,
+    id=Id("wf"),
+    name=Calc(lambda ctx, name: translate(name, ctx.locale), ("name",)),
+    **cols("kind"),
+)
 
 
 def run_type(row: Run) -> WorkflowRun:
@@ -146,14 +172,9 @@ def workflows(
     """Return the workflows; with a customer, those that serve it."""
     ctx = info.context
     wanted = visible_workflows(ctx)
-    if customer_id is not None:
-        try:
-            key = key_of(customer_id, "cus")
-        except NotFound:
-            key = 0
-        wanted = wanted.where(
-            or_(WorkflowRow.customer_id == key, WorkflowRow.customer_id.is_(None))
-        )
+    condition = _serving(customer_id)
+    if condition is not None:
+        wanted = wanted.where(condition)
     order = [Order(WorkflowRow.id)]
     found: Page[WorkflowRow] = page(ctx.session, wanted, order, first=first, after=after)
     return WorkflowConnection(
@@ -161,6 +182,20 @@ def workflows(
         nodes=[Workflow.of(row, ctx.locale) for row in found.rows],
         page_info=PageInfo.of(found),
     )
+
+
+def _serving(customer_id: strawberry.ID | None = None) -> ColumnElement[bool] | None:
+    if customer_id is None:
+        return None
+    try:
+        key = key_of(customer_id, "cus")
+    except NotFound:
+        key = 0
+    return or_(WorkflowRow.customer_id == key, WorkflowRow.customer_id.is_(None))
+
+
+root("workflows", Conn("Workflow", lambda: [Order(WorkflowRow.id)], where=_serving))
+root("workflow", Find("Workflow"))
 
 
 def workflow(info: Info, id: strawberry.ID) -> Workflow | None:  # noqa: A002  # the contract's word

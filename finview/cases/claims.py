@@ -19,12 +19,15 @@ from finview.cases.timeline import chunks
 IMPORTED_INTEREST = "import.interest"
 """The rule of interest the customer had charged; it is no part of what we accrue."""
 
+ACCRUED_INTEREST = "interest.fixed"
+"""The rule of interest we accrue by the case's own component."""
+
 FIRST_STEP = date.min
 
 
 @dataclass(slots=True, kw_only=True)
 class Claim:
-    """One invoice with the steps of its open principal, and the interest accrued and posted."""
+    """One invoice: the changes of its principal, and the interest posted of what it accrues."""
 
     invoice_id: int
     number: str | None
@@ -33,8 +36,7 @@ class Claim:
     costs_minor: int
     interest_minor: int
     changes: list[Step] = field(default_factory=list)
-    posted_interest: int = 0
-    posted_until: date | None = None
+    posted: list[Step] = field(default_factory=list)
 
     @property
     def principal(self) -> int:
@@ -50,10 +52,18 @@ class Claim:
             steps.append((day, total))
         return steps
 
+    def posted_after(self, day: date) -> int:
+        """Return the accrued interest that was posted on later days than this one."""
+        return sum(amount for on, amount in self.posted if on > day)
+
 
 @dataclass(slots=True, kw_only=True)
 class CaseClaims:
-    """One case as read: its terms, claims in order of due date, and its ledger lines."""
+    """One case as read: its terms, claims in order of due date, and its ledger lines.
+
+    `stretch_from` is the day of the last allocation that interest was posted for: a stretch of
+    interest runs from one allocation to the next and is rounded once (money.md 3).
+    """
 
     id: int
     currency: str
@@ -64,6 +74,7 @@ class CaseClaims:
     breathing: Breathing
     charges_from: date | None
     charge_round: int
+    stretch_from: date = FIRST_STEP
     claims: dict[int, Claim] = field(default_factory=dict)
     lines: list[Any] = field(default_factory=list)
 
@@ -72,10 +83,21 @@ class CaseClaims:
         """The open principal of all claims."""
         return sum(claim.principal for claim in self.claims.values())
 
-    def accrued(self, claim: Claim, until: date, *, after: date = date.min) -> Accrual | None:
-        """Return the interest of a claim up to a day, that day not counted; None without terms.
+    def bears_interest(self, day: date) -> bool:
+        """Tell whether money received on a day meets interest.
 
-        `after` leaves out the days before it.
+        Not before the end of a breathing space, of which nothing shows (money.md 7). Without one
+        interest is owed since default, also for money received before the case was linked.
+        """
+        if self.charges_from is None:
+            return False
+        return not self.breathing.enabled or day >= self.charges_from
+
+    def accrued(self, claim: Claim, until: date, *, after: date | None = None) -> Accrual | None:
+        """Return the interest of a claim in its stretch up to a day, that day not counted.
+
+        None without terms. `after` leaves out the days before it; by default those before the
+        stretch.
         """
         if self.financials is None or not self.financials.interest.rate:
             return None
@@ -84,7 +106,7 @@ class CaseClaims:
         if first is None:
             return None
         since, without = breathing_terms(self.breathing.policy, first, self.breathing.window)
-        since = max(since, after)
+        since = max(since, self.stretch_from if after is None else after)
         return accrue(
             claim.steps(),
             [(FIRST_STEP, terms.rate)],
@@ -95,17 +117,24 @@ class CaseClaims:
         )
 
     def unposted(self, as_of: date) -> list[tuple[Claim, Accrual, int]]:
-        """Return the interest not posted yet of each claim: rounded whole less what is posted.
+        """Return the interest not posted yet of each claim, as it shows on a day.
 
         Nothing shows before the first day of charges (during a breathing space, before the link).
         """
         if self.charges_from is None or as_of < self.charges_from:
             return []
+        return self.to_post(as_of)
+
+    def to_post(self, day: date) -> list[tuple[Claim, Accrual, int]]:
+        """Return what a posting on a day adds: the stretch, rounded, less what is posted in it."""
         found = []
         for claim in self.claims.values():
-            accrual = self.accrued(claim, as_of)
-            if accrual is not None and accrual.minor != claim.posted_interest:
-                found.append((claim, accrual, accrual.minor - claim.posted_interest))
+            accrual = self.accrued(claim, day)
+            if accrual is None:
+                continue
+            minor = accrual.minor - claim.posted_after(self.stretch_from)
+            if minor:
+                found.append((claim, accrual, minor))
         return found
 
 
@@ -208,15 +237,23 @@ def _lines(
             LedgerTxn.effective_on <= as_of,
         )
     )
+    allocated: dict[int, dict[int, date]] = {}
+    undone: set[int] = set()
     for row in rows:
         case = found[row.case_id]
         case.lines.append(row)
         if row.account == AccountKind.PRINCIPAL:
             case.claims[row.invoice_id].changes.append((row.effective_on, row.amount))
-        elif row.kind == TxnKind.INTEREST and row.rule != IMPORTED_INTEREST:
-            claim = case.claims[row.invoice_id]
-            claim.posted_interest += row.amount
-            claim.posted_until = max(claim.posted_until or row.effective_on, row.effective_on)
+        elif row.kind == TxnKind.INTEREST and row.rule == ACCRUED_INTEREST:
+            case.claims[row.invoice_id].posted.append((row.effective_on, row.amount))
+        if row.reverses_id is not None:
+            undone |= {row.reverses_id, row.txn_id}
+        elif row.kind == TxnKind.ALLOCATION:
+            allocated.setdefault(row.case_id, {})[row.txn_id] = row.effective_on
+    for case_id, txns in allocated.items():
+        case = found[case_id]
+        days = [day for txn, day in txns.items() if txn not in undone and case.bears_interest(day)]
+        case.stretch_from = max(days, default=FIRST_STEP)
 
 
 def _financials(value: Mapping[str, Any] | None) -> Financials | None:

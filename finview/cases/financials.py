@@ -2,17 +2,23 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from finview.cases import costs, ledger
-from finview.cases.claims import IMPORTED_INTEREST, CaseClaims, Claim, read_claims
+from finview.cases.allocation import reallocate
+from finview.cases.claims import (
+    ACCRUED_INTEREST,
+    IMPORTED_INTEREST,
+    CaseClaims,
+    Claim,
+    read_claims,
+)
 from finview.cases.components import Breathing, Financials
-from finview.cases.interest import Accrual
 from finview.cases.ledger_models import AccountKind, LedgerTxn, TxnKind
 from finview.cases.models import Case, CaseStatus
+from finview.cases.postings import cost_posting, interest_inputs, interest_posting
 from finview.cases.timeline import chunks, note
 from finview.errors import State
 from finview.i18n import N_, sentences
@@ -70,7 +76,7 @@ def snapshot(
     for chunk in chunks(case_ids):
         session.execute(
             update(Case)
-            .where(Case.id.in_(chunk))
+            .where(Case.id.in_(chunk), Case.status != CaseStatus.CLOSED)
             .values(
                 bucket_id=bucket_id,
                 financials=financials.as_json(),
@@ -105,6 +111,7 @@ def apply_charges(
         ids = [case.id for case in due]
         _set_charges_from(session, ids, on)
         note(session, "TIMELINE_CHARGES_APPLIED", ids, by=by, params={"on": on.isoformat()})
+        reallocate(session, ids, by=by)
         charged += len(ids)
     return charged
 
@@ -115,12 +122,27 @@ def withdraw_charges(session: Session, case_ids: Sequence[int], *, by: int | Non
     for chunk in chunks(case_ids):
         charged += session.scalars(
             select(Case.id)
-            .where(Case.id.in_(chunk), Case.charges_from.is_not(None), Case.launched_at.is_(None))
+            .where(
+                Case.id.in_(chunk),
+                Case.charges_from.is_not(None),
+                Case.launched_at.is_(None),
+                Case.status != CaseStatus.CLOSED,
+            )
             .order_by(Case.id)
             .with_for_update()
         )
+    _withdraw(session, charged, "RELINKED", by)
+    return len(charged)
+
+
+def undo_charges(session: Session, case_id: int, *, by: int | None) -> None:
+    """Take back every charge of a case that turns out to be paid before its first charge."""
+    _withdraw(session, [case_id], "PAID_BEFORE_CHARGES", by)
+
+
+def _withdraw(session: Session, case_ids: Sequence[int], reason: str, by: int | None) -> None:
     posted: list[int] = []
-    for chunk in chunks(charged):
+    for chunk in chunks(case_ids):
         mirror = select(LedgerTxn.reverses_id).where(
             LedgerTxn.case_id.in_(chunk), LedgerTxn.reverses_id.is_not(None)
         )
@@ -132,10 +154,10 @@ def withdraw_charges(session: Session, case_ids: Sequence[int], *, by: int | Non
                 LedgerTxn.id.not_in(mirror),
             )
         )
-    ledger.reverse(session, posted, by=by, reason="RELINKED")
-    _set_charges_from(session, charged, None)
-    note(session, "TIMELINE_CHARGES_WITHDRAWN", charged, by=by)
-    return len(charged)
+    ledger.reverse(session, posted, by=by, reason=reason)
+    _set_charges_from(session, case_ids, None)
+    note(session, "TIMELINE_CHARGES_WITHDRAWN", case_ids, by=by)
+    reallocate(session, case_ids, by=by)
 
 
 def _set_charges_from(session: Session, case_ids: Sequence[int], on: date | None) -> None:
@@ -156,31 +178,25 @@ def _charges(case: CaseClaims, on: date) -> list[ledger.Posting]:
         if claim.costs_minor > 0:
             key = f"cost-before:{claim.invoice_id}"
             made.append(
-                _cost(case, AccountKind.COSTS_PRE, claim.costs_minor, key, on, "import.costs")
+                cost_posting(
+                    case, AccountKind.COSTS_PRE, claim.costs_minor, key, on, "import.costs"
+                )
             )
         if claim.interest_minor > 0:
             inputs = {"invoice": claim.number}
-            made.append(_interest(case, claim, claim.interest_minor, on, IMPORTED_INTEREST, inputs))
+            made.append(
+                interest_posting(case, claim, claim.interest_minor, on, IMPORTED_INTEREST, inputs)
+            )
     made += _own_costs(case, on)
     if case.breathing.window is not None:
         for claim in case.claims.values():
             accrual = case.accrued(claim, on)
             if accrual is not None and accrual.minor:
-                inputs = interest_inputs(case, claim, accrual)
-                made.append(_interest(case, claim, accrual.minor, on, "interest.fixed", inputs))
+                inputs = interest_inputs(case, claim, on, accrual)
+                made.append(
+                    interest_posting(case, claim, accrual.minor, on, ACCRUED_INTEREST, inputs)
+                )
     return made
-
-
-def interest_inputs(case: CaseClaims, claim: Claim, accrual: Accrual) -> dict[str, Any]:
-    """Return what an amount of interest was computed from, for the ledger and the statement."""
-    assert case.financials is not None
-    return {
-        "invoice": claim.number,
-        "dayCount": case.financials.interest.day_count.value,
-        "percent": str(case.financials.interest.percent),
-        "rounding": "HALF_UP",
-        "segments": accrual.explain(case.currency),
-    }
 
 
 def _own_costs(case: CaseClaims, on: date) -> list[ledger.Posting]:
@@ -200,7 +216,7 @@ def _own_costs(case: CaseClaims, on: date) -> list[ledger.Posting]:
     )
     component = terms.costs.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     return [
-        _cost(
+        cost_posting(
             case,
             AccountKind.COSTS_OWN,
             amount,
@@ -223,51 +239,3 @@ def _late(case: CaseClaims, claim: Claim, on: date) -> bool:
     terms = case.financials.interest.model_copy(update={"after_days": 0, "starts_on": "DUE_DATE"})
     first = terms.first_day(claim.issued_on, claim.due_on)
     return first is not None and first <= on
-
-
-def _cost(
-    case: CaseClaims,
-    account: AccountKind,
-    minor: int,
-    key: str,
-    on: date,
-    rule: str,
-    *,
-    citation: str | None = None,
-    inputs: dict[str, Any] | None = None,
-) -> ledger.Posting:
-    debit = ledger.Account(kind=account, currency=case.currency, case_id=case.id)
-    return ledger.Posting(
-        case_id=case.id,
-        kind=TxnKind.COST,
-        effective_on=on,
-        idem_key=f"{key}:{case.charge_round}",
-        lines=ledger.claim_lines(debit, _contra(case), minor),
-        rule=rule,
-        citation=citation,
-        inputs=inputs or {},
-    )
-
-
-def _interest(
-    case: CaseClaims, claim: Claim, minor: int, on: date, rule: str, inputs: dict[str, Any]
-) -> ledger.Posting:
-    debit = ledger.Account(
-        kind=AccountKind.INTEREST,
-        currency=case.currency,
-        case_id=case.id,
-        invoice_id=claim.invoice_id,
-    )
-    return ledger.Posting(
-        case_id=case.id,
-        kind=TxnKind.INTEREST,
-        effective_on=on,
-        idem_key=f"{rule}:{claim.invoice_id}:{on.isoformat()}:{case.charge_round}",
-        lines=ledger.claim_lines(debit, _contra(case), minor),
-        rule=rule,
-        inputs=inputs,
-    )
-
-
-def _contra(case: CaseClaims) -> ledger.Account:
-    return ledger.Account(kind=AccountKind.CLAIM_CONTRA, currency=case.currency, case_id=case.id)

@@ -1,5 +1,6 @@
 """The ledger: bulk postings that happen once, sealed and append-only; reversals."""
 
+import dataclasses
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from finview import clock
@@ -194,6 +196,7 @@ def _write(
 def _accounts(session: Session, postings: Sequence[Posting], *, fresh: bool) -> dict[Account, int]:
     wanted = dict.fromkeys(account for p in postings for account, _ in p.lines)
     found = {} if fresh else _existing(session, wanted)
+    found |= _shared(session, [a for a in wanted if a.case_id is None and a not in found])
     missing = [account for account in wanted if account not in found]
     ids = reserve_ids(session, table_of(LedgerAccount), len(missing))
     found.update(zip(missing, ids, strict=True))
@@ -214,6 +217,17 @@ def _accounts(session: Session, postings: Sequence[Posting], *, fresh: bool) -> 
         ],
     )
     return found
+
+
+def _shared(session: Session, accounts: Sequence[Account]) -> dict[Account, int]:
+    """Make accounts of customers and units, which two cases may need at the same moment."""
+    if not accounts:
+        return {}
+    insert = {"postgresql": postgresql.insert}.get(session.get_bind().dialect.name, sqlite.insert)
+    for shared in sorted(accounts, key=str):
+        made = insert(LedgerAccount).values(dataclasses.asdict(shared))
+        session.execute(made.on_conflict_do_nothing())
+    return _existing(session, accounts)
 
 
 def _existing(session: Session, wanted: Iterable[Account]) -> dict[Account, int]:

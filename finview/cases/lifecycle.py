@@ -12,16 +12,27 @@ from sqlalchemy.orm import Session
 from finview import clock
 from finview.cases.components import Breathing
 from finview.cases.financials import apply_charges
-from finview.cases.models import Case, CaseStatus, CloseReason
+from finview.cases.models import (
+    AgreementState,
+    Case,
+    CaseStatus,
+    CloseReason,
+    PaymentPlan,
+    Settlement,
+)
 from finview.cases.timeline import chunks, note
+from finview.customers.models import BusinessUnit, Customer
+from finview.customers.units import zone_of
 from finview.db import events
-from finview.errors import State
+from finview.errors import NotFound, State
 from finview.i18n import N_, sentences
 
 CODES = sentences(
     {
         "CASE_NOT_LINKED": N_("{count} case(s) have no bucket yet and can't be launched."),
         "CASE_CLOSED": N_("The case is closed."),
+        "CASE_NOT_LAUNCHED": N_("The workflows of this case were not launched yet."),
+        "CASE_STATUS": N_("This is not possible while the status of the case is {status}."),
     }
 )
 
@@ -39,6 +50,7 @@ def launch(
 ) -> list[LaunchedCase]:
     """Mark cases as launched on a day and return those that were not before, in order of id.
 
+    One that was paid in full before stays closed and is left out.
     A case with a breathing space enters it: it ends `days` days after `on`. From here on the
     database keeps the ledger of the case for good. Raises `State` (CASE_NOT_LINKED) when one has
     no bucket; then nothing changes.
@@ -47,7 +59,11 @@ def launch(
     for chunk in chunks(sorted(case_ids)):
         rows = session.execute(
             select(Case.id, Case.bucket_id, Case.breathing)
-            .where(Case.id.in_(chunk), Case.launched_at.is_(None))
+            .where(
+                Case.id.in_(chunk),
+                Case.launched_at.is_(None),
+                Case.status != CaseStatus.CLOSED,
+            )
             .order_by(Case.id)
             .with_for_update()
         ).all()
@@ -81,23 +97,31 @@ def _launch(session: Session, rows: Sequence[Any], on: date, by: int | None) -> 
 def end_breathing(session: Session, case_ids: Sequence[int], *, by: int | None = None) -> list[int]:
     """End the breathing space of cases that are in it: charge them and return their ids.
 
-    Costs and interest are posted as of the true end, however late this is called.
+    Costs and interest are posted as of the true end, however late this is called. A plan or a
+    settlement that was agreed meanwhile goes on.
     """
     ended: list[int] = []
     for chunk in chunks(sorted(case_ids)):
         rows = session.execute(
-            select(Case.id, Case.breathing)
-            .where(Case.id.in_(chunk), Case.status == CaseStatus.BREATHING_SPACE)
+            select(Case.id, Case.breathing, Case.status)
+            .where(
+                Case.id.in_(chunk),
+                Case.launched_at.is_not(None),
+                Case.charges_from.is_(None),
+                Case.status != CaseStatus.CLOSED,
+            )
             .order_by(Case.id)
             .with_for_update()
         ).all()
-        by_day = sorted((_ends_on(row), row.id) for row in rows)
+        due = [row for row in rows if Breathing.model_validate(row.breathing or {}).enabled]
+        by_day = sorted((_ends_on(row), row.id) for row in due)
         for day, group in groupby(by_day, key=lambda pair: pair[0]):
             ids = [key for _, key in group]
             apply_charges(session, ids, on=day, by=by)
-            _update(session, ids, {"status": CaseStatus.ACTIVE})
             note(session, "TIMELINE_BREATHING_ENDED", ids, by=by, params={"on": day.isoformat()})
             ended += ids
+        breathing = [row.id for row in due if row.status == CaseStatus.BREATHING_SPACE]
+        _update(session, breathing, {"status": CaseStatus.ACTIVE})
     return sorted(ended)
 
 
@@ -105,6 +129,38 @@ def _ends_on(row: Any) -> date:
     ends_on = Breathing.model_validate(row.breathing).ends_on
     assert ends_on is not None, "a case in its breathing space has dates"
     return ends_on
+
+
+def locked(session: Session, case_id: int) -> Case:
+    """Return a case as it is now, held until the transaction ends; raises `NotFound`."""
+    statement = select(Case).where(Case.id == case_id).with_for_update()
+    found = session.scalars(statement.execution_options(populate_existing=True)).one_or_none()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def zone(session: Session, case: Case) -> str:
+    """Return the zone in which the days of a case begin: that of its business unit."""
+    customer = session.get_one(Customer, case.customer_id)
+    return zone_of(session.get_one(BusinessUnit, customer.business_unit_id))
+
+
+def require(case: Case, *statuses: CaseStatus) -> None:
+    """Raise `State` (CASE_CLOSED, CASE_NOT_LAUNCHED, CASE_STATUS) unless in one of the states."""
+    if case.status == CaseStatus.CLOSED:
+        raise State("CASE_CLOSED", path=("input", "caseId"))
+    if case.launched_at is None:
+        raise State("CASE_NOT_LAUNCHED", path=("input", "caseId"))
+    if case.status not in statuses:
+        raise State("CASE_STATUS", path=("input", "caseId"), status=str(case.status))
+
+
+def at_rest(case: Case) -> CaseStatus:
+    """Return the status of a launched case to which nothing special happens."""
+    breathing = Breathing.model_validate(case.breathing or {})
+    waits = breathing.enabled and case.charges_from is None
+    return CaseStatus.BREATHING_SPACE if waits else CaseStatus.ACTIVE
 
 
 def set_status(session: Session, case_id: int, status: CaseStatus, *, by: int | None) -> None:
@@ -130,6 +186,14 @@ def close(session: Session, case_ids: Sequence[int], reason: CloseReason, *, by:
         )
     values = {"status": CaseStatus.CLOSED, "close_reason": reason, "closed_at": clock.now()}
     _update(session, closed, values)
+    for agreement in (PaymentPlan, Settlement):
+        for chunk in chunks(closed):
+            session.execute(
+                update(agreement)
+                .where(agreement.case_id.in_(chunk), agreement.state == AgreementState.ACTIVE)
+                .values(state=AgreementState.ENDED, ended_at=clock.now())
+                .execution_options(synchronize_session=False)
+            )
     note(session, "TIMELINE_CASE_CLOSED", closed, by=by, params={"reason": f"CLOSED_{reason}"})
     for case_id in closed:
         events.emit(session, "case.closed", case_id=case_id, payload={"reason": reason})

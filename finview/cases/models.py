@@ -229,6 +229,102 @@ class Invoice(Base):
     row_no: Mapped[int | None]
 
 
+class AgreementState(StrEnum):
+    """How an agreement with the debtor goes: kept, broken, or ended by something else."""
+
+    ACTIVE = "ACTIVE"
+    KEPT = "KEPT"
+    BROKEN = "BROKEN"
+    ENDED = "ENDED"
+
+
+_RUNNING = text("state = 'ACTIVE'")
+
+
+class PaymentPlan(Base):
+    """An agreement to pay in parts; what of it is paid follows from the money received since.
+
+    Money counts from the ledger transactions after `after_txn_id`: the earlier ones were known when
+    the parts were made. At `check_at` the earliest part that is not covered has waited too long.
+    """
+
+    __tablename__ = "payment_plan"
+    __table_args__ = (
+        Index(
+            "payment_plan_active",
+            "case_id",
+            unique=True,
+            sqlite_where=_RUNNING,
+            postgresql_where=_RUNNING,
+        ),
+        Index("payment_plan_case", "case_id", "id"),
+        Index("payment_plan_due", "check_at", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
+    )
+    __scope__: ClassVar = Scope(customer="customer_id", portfolio="portfolio_id")
+
+    id: Mapped[Id]
+    case_id: Mapped[int] = mapped_column(ForeignKey("case_file.id"))
+    customer_id: Mapped[int] = mapped_column(BigInteger)
+    portfolio_id: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(String(8), default=AgreementState.ACTIVE)
+    currency: Mapped[str] = mapped_column(String(3))
+    total_minor: Mapped[int] = mapped_column(MinorUnits)
+    agreed_on: Mapped[date]
+    agreed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    agreed_by: Mapped[int | None] = mapped_column(BigInteger)
+    after_txn_id: Mapped[int] = mapped_column(BigInteger)
+    check_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Instalment(Base):
+    """One part of a payment plan."""
+
+    __tablename__ = "instalment"
+    __table_args__ = (Index("instalment_number", "plan_id", "number", unique=True),)
+    __scope__: ClassVar = Scope(
+        through=lambda: (PaymentPlan, lambda part, plan: part.plan_id == plan.id)
+    )
+
+    id: Mapped[Id]
+    plan_id: Mapped[int] = mapped_column(ForeignKey("payment_plan.id"))
+    number: Mapped[int]
+    due_on: Mapped[date]
+    amount_minor: Mapped[int] = mapped_column(MinorUnits)
+
+
+class Settlement(Base):
+    """An agreement that a smaller amount, received by a day, ends the case."""
+
+    __tablename__ = "settlement"
+    __table_args__ = (
+        Index(
+            "settlement_active",
+            "case_id",
+            unique=True,
+            sqlite_where=_RUNNING,
+            postgresql_where=_RUNNING,
+        ),
+        Index("settlement_case", "case_id", "id"),
+        Index("settlement_due", "check_at", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
+    )
+    __scope__: ClassVar = Scope(customer="customer_id", portfolio="portfolio_id")
+
+    id: Mapped[Id]
+    case_id: Mapped[int] = mapped_column(ForeignKey("case_file.id"))
+    customer_id: Mapped[int] = mapped_column(BigInteger)
+    portfolio_id: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(String(8), default=AgreementState.ACTIVE)
+    currency: Mapped[str] = mapped_column(String(3))
+    amount_minor: Mapped[int] = mapped_column(MinorUnits)
+    pay_by: Mapped[date]
+    agreed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    agreed_by: Mapped[int | None] = mapped_column(BigInteger)
+    after_txn_id: Mapped[int] = mapped_column(BigInteger)
+    check_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class NumberSeries(Base):
     """The next number of a series; it only grows, so that no number is ever used twice."""
 

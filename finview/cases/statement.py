@@ -8,15 +8,15 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from finview.cases.claims import CaseClaims, Claim, read_claims
-from finview.cases.financials import interest_inputs
-from finview.cases.interest import Accrual
+from finview.cases.allocation import CATEGORY
+from finview.cases.claims import ACCRUED_INTEREST, CaseClaims, read_claims
 from finview.cases.ledger_models import AccountKind, LedgerAccount, LedgerEntry, LedgerTxn, TxnKind
 from finview.cases.models import Invoice
+from finview.cases.postings import interest_inputs
 from finview.cases.timeline import chunks
 from finview.errors import NotFound
 from finview.i18n import N_, sentence, sentences
-from finview.money import Money, Rate, minor_text, parse_rate
+from finview.money import Money, Rate, parse_rate
 
 CODES = sentences(
     {
@@ -31,13 +31,17 @@ CODES = sentences(
         "STATEMENT_INTEREST_FIXED": N_(
             "Interest on invoice {invoice}: {percent} % a year for {days} days until {until}"
         ),
+        "STATEMENT_PAID_COSTS": N_("Payment of {on}: costs"),
+        "STATEMENT_PAID_INTEREST": N_("Payment of {on}: interest on invoice {invoice}"),
+        "STATEMENT_PAID_PRINCIPAL": N_("Payment of {on}: principal of invoice {invoice}"),
+        "STATEMENT_WAIVER_SETTLEMENT": N_("Waived: the settlement was kept"),
         "STATEMENT_OTHER": N_("Booking"),
     }
 )
 
 _COSTS = {AccountKind.COSTS_PRE, AccountKind.COSTS_OWN, AccountKind.VAT}
 _CLAIM = {AccountKind.PRINCIPAL, AccountKind.INTEREST, *_COSTS}
-_ORDER = {TxnKind.OPEN: 0, TxnKind.COST: 1, TxnKind.INTEREST: 2}
+_ORDER = {TxnKind.OPEN: 0, TxnKind.COST: 1, TxnKind.INTEREST: 2, TxnKind.ALLOCATION: 3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,10 +130,12 @@ def statement(session: Session, case_id: int, as_of: date) -> list[StatementLine
         if row.reverses_id is None and row.txn_id not in undone and row.account in _CLAIM
     ]
     lines += [
-        _interest_line(as_of, Money(minor, case.currency), _inputs(case, claim, as_of, accrual))
+        _interest_line(
+            as_of, Money(minor, case.currency), interest_inputs(case, claim, as_of, accrual)
+        )
         for claim, accrual, minor in case.unposted(as_of)
     ]
-    return sorted(lines, key=lambda line: (line.on, _ORDER.get(TxnKind(line.kind), 3)))
+    return sorted(lines, key=lambda line: (line.on, _ORDER.get(TxnKind(line.kind), 4)))
 
 
 def _balance(case: CaseClaims, as_of: date) -> Balance:
@@ -149,19 +155,6 @@ def _balance(case: CaseClaims, as_of: date) -> Balance:
     )
 
 
-def _inputs(case: CaseClaims, claim: Claim, as_of: date, whole: Accrual) -> Mapping[str, Any]:
-    """Explain what is not posted: its own days, and how much of the whole stands posted."""
-    if not claim.posted_interest or claim.posted_until is None:
-        return interest_inputs(case, claim, whole)
-    rest = case.accrued(claim, as_of, after=claim.posted_until)
-    assert rest is not None
-    posted = {
-        "accrued": minor_text(whole.minor, case.currency),
-        "posted": minor_text(claim.posted_interest, case.currency),
-    }
-    return {**interest_inputs(case, claim, rest), **posted}
-
-
 def _explanations(session: Session, case: CaseClaims) -> dict[int, Any]:
     rows = session.execute(
         select(
@@ -177,12 +170,15 @@ def _explanations(session: Session, case: CaseClaims) -> dict[int, Any]:
 
 def _line(case: CaseClaims, row: Any, told: Any) -> StatementLine:
     amount = Money(row.amount, case.currency)
-    if row.rule == "interest.fixed":
+    if row.rule == ACCRUED_INTEREST:
         return _interest_line(row.effective_on, amount, told.inputs)
     code = f"STATEMENT_{row.rule.replace('.', '_').upper()}"
+    if row.kind == TxnKind.ALLOCATION:
+        code = f"STATEMENT_PAID_{CATEGORY[row.account].upper()}"
     known = code in CODES
+    received = told.inputs.get("receivedOn")
     claim = case.claims.get(row.invoice_id) if row.invoice_id else None
-    principal = told.inputs.get("principal")
+    principal = told.inputs.get("principal") if row.kind == TxnKind.COST else None
     return StatementLine(
         on=row.effective_on,
         kind=row.kind,
@@ -192,6 +188,7 @@ def _line(case: CaseClaims, row: Any, told: Any) -> StatementLine:
             "invoice": (claim and claim.number) or "–",
             "percent": _percent(told.inputs),
             "principal": Money.parse(principal, case.currency) if principal else "",
+            "on": date.fromisoformat(received) if received else "",
         },
         rule=row.rule,
         rule_version=told.rule_version,
@@ -213,7 +210,7 @@ def _interest_line(on: date, amount: Money, inputs: Mapping[str, Any]) -> Statem
             "days": sum(segment["days"] for segment in inputs.get("segments", ())),
             "until": on,
         },
-        rule="interest.fixed",
+        rule=ACCRUED_INTEREST,
         rule_version="1",
         citation=None,
         inputs=inputs,

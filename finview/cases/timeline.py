@@ -25,6 +25,15 @@ CODES = sentences(
         "TIMELINE_BREATHING_ENDED": N_("Breathing space ended on {on}."),
         "TIMELINE_STATUS_CHANGED": N_("Status changed from {before} to {after}."),
         "TIMELINE_CASE_CLOSED": N_("Case closed: {reason}."),
+        "TIMELINE_PAYMENT_RECORDED": N_("Payment of {amount} received on {on}."),
+        "TIMELINE_PLAN_AGREED": N_(
+            "Payment plan agreed: {count} instalments over {amount}, the first due on {on}."
+        ),
+        "TIMELINE_PLAN_KEPT": N_("Every instalment of the payment plan is paid."),
+        "TIMELINE_PLAN_BROKEN": N_("Payment plan broken: instalment {number} was not paid."),
+        "TIMELINE_SETTLEMENT_AGREED": N_("Settlement agreed: {amount} by {on} ends the case."),
+        "TIMELINE_SETTLEMENT_KEPT": N_("Settlement kept: {amount} were waived."),
+        "TIMELINE_SETTLEMENT_LAPSED": N_("Settlement lapsed on {on}; the full claim stands."),
         "TIMELINE_DEBTOR_CREATED": N_("Debtor created."),
         "TIMELINE_DEBTOR_UPDATED": N_("Debtor data completed: {fields}."),
         "TIMELINE_CONTACT_ADDED": N_("Contact data added: {points}."),

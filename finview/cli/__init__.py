@@ -22,7 +22,11 @@ def _t(message: str) -> str:
     import os
 
     wanted = next(
-        (os.environ[n] for n in ("FINVIEW_LOCALE", "LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(n)),
+        (
+            os.environ[n]
+            for n in ("FINVIEW_LOCALE", "LC_ALL", "LC_MESSAGES", "LANG")
+            if os.environ.get(n)
+        ),
         "",
     )
     if not wanted.lower().startswith("de"):
@@ -91,18 +95,26 @@ CountryOption = Annotated[
 ]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def _finview(
+    *,
     trace: Annotated[  # noqa: ARG001  # here for its help; `main` takes it from anywhere
         bool, typer.Option("--trace", help=_t(N_("Show where in the program an error arose.")))
     ] = False,
-    version: Annotated[
-        bool, typer.Option("--version", is_eager=True, help=_t(N_("Print the version.")))
+    version: Annotated[  # noqa: ARG001  # its callback answers
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_version, help=_t(N_("Print the version."))
+        ),
     ] = False,
 ) -> None:
-    if version:
-        print(__version__)
-        raise typer.Exit
+    """Take the options that stand before a command."""
 
 
 @app.command(help=_t(N_("Import the sample workbook step by step into a fresh demo, then serve.")))
@@ -165,7 +177,7 @@ def migrate(*, as_json: AsJson = False) -> None:
 
 
 @app.command("import", help=_t(N_("Import a workbook: review, matching, cases, launch.")))
-def import_(  # noqa: PLR0913  # one argument an option
+def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE")],
     customer: Annotated[str, typer.Option(help=_t(N_("Name, number or id.")))],
     portfolio: Annotated[str, typer.Option(help=_t(N_("Name or id.")))],
@@ -300,10 +312,12 @@ def plugins_check(*, as_json: AsJson = False) -> None:
 
 
 @plugins_app.command("bind", help=_t(N_("Choose the provider of a slot.")))
-def plugins_bind(  # noqa: PLR0913  # one argument an option
+def plugins_bind(
     slot: Annotated[str, typer.Argument()],
     provider: Annotated[str, typer.Argument()],
-    customer: Annotated[str | None, typer.Option(help=_t(N_("Without it: the whole agency.")))] = None,
+    customer: Annotated[
+        str | None, typer.Option(help=_t(N_("Without it: the whole agency.")))
+    ] = None,
     portfolio: Annotated[str | None, typer.Option()] = None,
     bucket: Annotated[str | None, typer.Option()] = None,
     settings: Annotated[str, typer.Option(help=_t(N_("A JSON object.")))] = "{}",

@@ -18,13 +18,13 @@ from finview.accounts.access import Role, Viewer
 from finview.accounts.tokens import create_token
 from finview.accounts.users import create_user
 from finview.api.engine.ids import encode
-from finview.cases.models import Case, CaseStatus
 from finview.cases.components import parse_financials
 from finview.cases.debtors import create_debtors
-
+from finview.cases.models import Case, CaseStatus
 from finview.cli import demo_data, show
 from finview.cli.cases import case_document, show_account
 from finview.cli.imports import show_counts
+from finview.cli.jobs import warn_of_failed
 from finview.cli.opening import acting, opened, read_settings
 from finview.cli.steps import ImportSteps
 from finview.customers import contacts, customers, portfolios, preferences, units
@@ -36,7 +36,6 @@ from finview.imports import decide, edits
 from finview.imports.models import ImportRow, MatchOutcome, Section
 from finview.jobs.runner import drain
 from finview.matching.models import MatchCandidate
-from finview.settings import Settings
 
 BREATHING_DAYS = 14
 EMAIL = "demo@example.org"
@@ -44,6 +43,32 @@ WORKBOOK = "consumer_de.xlsx"
 OURS = ("finview.db", "finview.db-wal", "finview.db-shm", "files", "outbox", "secret.key")
 SURE_ENOUGH = 60.0
 """The demo's operator takes a proposed debtor from this percentage on."""
+
+BY_ITSELF = ("auto", "memory", "ignored")
+LABELS = {
+    "bytes": N_("bytes"),
+    "columns": N_("columns"),
+    "mapped": N_("mapped"),
+    "ignored": N_("ignored"),
+    "by_itself": N_("clear by themselves"),
+    "confirmed": N_("confirmed"),
+    "ready_before": N_("ready at first"),
+    "amended": N_("rows amended"),
+    "fixed_at_once": N_("fixed at once"),
+    "left_out": N_("left out"),
+    "ready": N_("ready now"),
+    "needs_cleansing": N_("need cleansing"),
+    "faulty": N_("faulty"),
+    "skipped": N_("skipped"),
+    "review_before": N_("in doubt at first"),
+    "decided": N_("decided"),
+    "new": N_("new"),
+    "matched": N_("known"),
+    "review": N_("in doubt"),
+    "cases": N_("cases"),
+    "launched": N_("launched"),
+    "emails": N_("e-mails"),
+}
 
 
 @dataclass(slots=True)
@@ -63,8 +88,8 @@ class Report:
         yield counts
         seconds = round(perf_counter() - began, 2)
         self.steps.append({"step": name, "counts": counts, "seconds": seconds})
-        self.tell(", ".join(f"{k.replace('_', ' ')} {v}" for k, v in counts.items()))
-        self.tell(f"{seconds:.1f} s")
+        told = [f"{show.say(LABELS[name])} {n}" for name, n in counts.items()]
+        self.tell(f"{' · '.join(told)}  ({seconds:.1f} s)")
 
     def tell(self, text: str) -> None:
         """Tell a person something."""
@@ -125,11 +150,17 @@ def walk(services: Services, report: Report, *, port: int) -> dict[str, Any]:
     with show.progress() as on_progress:
         steps = ImportSteps(services, viewer, on_progress)
         _import(steps, agency, report)
-    found = {"steps": report.steps, "import": steps.summary()}
+    found: dict[str, Any] = {"steps": report.steps, "import": steps.summary()}
     found["case"] = _watch_a_case(services, steps, report)
+    found["failed_jobs"] = warn_of_failed(services)
     with services.db.unit() as session:
         user = create_user(
-            session, email=EMAIL, name="Demo", role=Role.ADMIN, locale=show.locale(), by=viewer.user_id
+            session,
+            email=EMAIL,
+            name="Demo",
+            role=Role.ADMIN,
+            locale=show.locale(),
+            by=viewer.user_id,
         )
         token = create_token(session, user, name="demo", by=viewer.user_id)
     base = f"http://127.0.0.1:{port}"
@@ -156,14 +187,14 @@ def set_up(services: Services, viewer: Viewer, report: Report) -> Agency:
     """Create the business unit, the customer with all that belongs to it, and 300 debtors."""
     by = viewer.user_id
     with services.db.unit() as session:
-        unit = units.create_unit(session, name="Hanse Inkasso", blocks=UNIT, by=by)
+        unit = units.create_unit(session, name="Hanse Inkasso", blocks=demo_data.UNIT, by=by)
         units.activate_unit(session, unit, by=by)
         customer = customers.create_customer(
             session,
             name="Stadtwerke Nordlicht GmbH",
             number="SWN",
             unit=unit,
-            company=COMPANY,
+            company=demo_data.COMPANY,
             by=by,
         )
         portfolio = portfolios.create_portfolio(session, customer, name="Strom und Gas", by=by)
@@ -179,7 +210,7 @@ def set_up(services: Services, viewer: Viewer, report: Report) -> Agency:
             session,
             portfolio,
             name="Verträge 2025",
-            financials=parse_financials(FINANCIALS).as_json(),
+            financials=parse_financials(demo_data.FINANCIALS).as_json(),
             by=by,
         )
         debtors = create_debtors(session, demo_data.existing_debtors(), by=by)
@@ -195,7 +226,9 @@ def set_up(services: Services, viewer: Viewer, report: Report) -> Agency:
     )
     report.tell(
         show.say(
-            N_("Bucket “{bucket}”: 10 % collection costs, 5 % interest, breathing space {days} days."),
+            N_(
+                "Bucket “{bucket}”: 10 % collection costs, 5 % interest, breathing space {days} days."
+            ),
             bucket=bucket.name,
             days=BREATHING_DAYS,
         )
@@ -230,30 +263,33 @@ def _import(steps: ImportSteps, agency: Agency, report: Report) -> None:
     path = files.examples() / WORKBOOK
     with report.step("upload", N_("1. Upload")) as counts:
         steps.upload(path, agency.portfolio, kind="CONSUMER", country="DE")
-        counts |= {"bytes": path.stat().st_size, "columns": len(steps.summary()["columns"])}
+        counts["bytes"] = path.stat().st_size
+        counts["columns"] = len(steps.summary()["columns"])
     with report.step("mapping", N_("2. Mapping of the columns")) as counts:
         steps.confirm_mapping()
         columns = steps.summary()["columns"]
-        sure = sum(c["decided"] in ("auto", "memory", "ignored") for c in columns)
-        mapped = sum(c["field"] is not None for c in columns)
-        counts |= {"mapped": mapped, "left_out": len(columns) - mapped}
-        counts |= {"by_itself": sure, "confirmed": len(columns) - sure}
+        counts["mapped"] = sum(c["field"] is not None for c in columns)
+        counts["ignored"] = len(columns) - counts["mapped"]
+        counts["by_itself"] = sum(c["decided"] in BY_ITSELF for c in columns)
+        counts["confirmed"] = len(columns) - counts["by_itself"]
     with report.step("review", N_("3. Review")) as counts:
-        before = steps.summary()["sections"]
-        counts |= {"ready_before": before["ready"]} | _amend(steps)
-        counts |= steps.summary()["sections"]
+        counts["ready_before"] = steps.summary()["sections"]["ready"]
+        counts.update(_amend(steps))
+        counts.update(steps.summary()["sections"])
     with report.step("matching", N_("4. Matching with known debtors")) as counts:
         steps.complete_review()
-        counts |= {f"{k}_before": v for k, v in steps.summary()["matches"].items() if k == "review"}
-        counts |= _decide(steps, report)
-        counts |= steps.summary()["matches"]
+        counts["review_before"] = steps.summary()["matches"]["review"]
+        counts.update(_decide(steps, report))
+        counts.update(steps.summary()["matches"])
     with report.step("bucket", N_("5. Link to the bucket")) as counts:
         steps.link(agency.bucket.id)
-        counts |= {"cases": steps.summary()["cases"]}
+        counts["cases"] = steps.summary()["cases"]
     with report.step("launch", N_("6. Launch of the workflows")) as counts:
         steps.launch()
-        counts |= {"launched": steps.summary()["cases"], "emails": _emails(steps.services)}
+        counts["launched"] = steps.summary()["cases"]
+        counts["emails"] = _emails(steps.services)
     if not report.as_json:
+        show.heading(show.say(N_("The import now")))
         show_counts(steps.summary())
 
 
@@ -262,7 +298,7 @@ def _amend(steps: ImportSteps) -> dict[str, int]:
     import_id, viewer = steps.import_id, steps.viewer
     amended = 0
     with steps.services.db.unit() as session:
-        for issue, values in AMENDMENTS.items():
+        for issue, values in demo_data.AMENDMENTS.items():
             numbers = _rows_with(session, import_id, issue)
             for number in numbers:
                 edits.amend_row(session, import_id, number, values, viewer=viewer)
@@ -270,18 +306,22 @@ def _amend(steps: ImportSteps) -> dict[str, int]:
         everywhere = edits.RowWhere(issue_codes=["COUNTRY_UNKNOWN"])
         fixed = len(_rows_with(session, import_id, "COUNTRY_UNKNOWN"))
         edits.replace_values(
-            session, import_id, everywhere, field="country", old="Deutschl.", new="DE", viewer=viewer
+            session,
+            import_id,
+            everywhere,
+            field="country",
+            old="Deutschl.",
+            new="DE",
+            viewer=viewer,
         )
         credit = edits.RowWhere(issue_codes=["AMOUNT_NEGATIVE"])
         skipped = len(_rows_with(session, import_id, "AMOUNT_NEGATIVE"))
         edits.skip_rows(session, import_id, credit, viewer=viewer)
-    return {"cells_amended": amended, "rows_fixed_at_once": fixed, "left_out": skipped}
+    return {"amended": amended, "fixed_at_once": fixed, "left_out": skipped}
 
 
 def _rows_with(session: Session, import_id: int, code: str) -> list[int]:
-    where = edits.RowWhere(
-        sections=[Section.NEEDS_CLEANSING, Section.FAULTY], issue_codes=[code]
-    )
+    where = edits.RowWhere(sections=[Section.NEEDS_CLEANSING, Section.FAULTY], issue_codes=[code])
     statement = select(ImportRow.row_no).where(*edits.rows_where(import_id, where))
     return list(session.scalars(statement.order_by(ImportRow.row_no)))
 
@@ -312,9 +352,7 @@ def _decide(steps: ImportSteps, report: Report) -> dict[str, int]:
             )
         )
     if chosen:
-        steps.act(
-            lambda s: decide.decide_matches(s, steps.import_id, chosen, viewer=steps.viewer)
-        )
+        steps.act(lambda s: decide.decide_matches(s, steps.import_id, chosen, viewer=steps.viewer))
     return {"decided": len(chosen)}
 
 
@@ -337,7 +375,7 @@ def _doubtful(session: Session, import_id: int) -> list[tuple[int, str, MatchCan
     ):
         kept = (row.data.get(name) or [""] for name in ("first_name", "last_name"))
         name = " ".join(str(value[0]) for value in kept if value[0])
-        found.setdefault(row.party_no, (row.row_no, name, candidate))
+        found.setdefault(candidate.party_no, (row.row_no, name, candidate))
     return list(found.values())
 
 
@@ -378,11 +416,11 @@ def _emails(services: Services) -> int:
 def _say_goodbye(found: Mapping[str, Any], folder: Path, *, serve_it: bool) -> None:
     addresses, sign_in = found["addresses"], found["sign_in"]
     show.heading(show.say(N_("Where things are")))
-    show.line(show.say(N_("  Mails the workflows sent:  {outbox}"), outbox=addresses["outbox"]))
-    show.line(f"  GraphQL:  {addresses['graphql']}")
-    show.line(show.say(N_("  User:  {email}"), email=sign_in["email"]))
-    show.line(show.say(N_("  Token:  {token}"), token=sign_in["token"]))
-    query = json.dumps({"query": "{ viewer { email } }"})
+    show.line("  " + show.say(N_("Mails the workflows sent: {outbox}"), outbox=addresses["outbox"]))
+    show.line(f"  GraphQL: {addresses['graphql']}")
+    show.line("  " + show.say(N_("User: {email}"), email=sign_in["email"]))
+    show.line("  " + show.say(N_("Token: {token}"), token=sign_in["token"]))
+    query = json.dumps({"query": "{ customers { nodes { number name } } }"})
     show.line("\n  curl -s " + addresses["graphql"] + " \\")
     show.line(f"    -H 'Authorization: Bearer {sign_in['token']}' \\")
     show.line(f"    -H 'Content-Type: application/json' -d '{query}'\n")
@@ -391,55 +429,3 @@ def _say_goodbye(found: Mapping[str, Any], folder: Path, *, serve_it: bool) -> N
     else:
         show.line(show.say(N_("Serve it with:")))
         show.line(f"  FINVIEW_DATA_DIR={folder} finview serve")
-
-
-# Invented like everything in the demo; the parts a German first demand must name are all there.
-UNIT: Mapping[str, Any] = {
-    "company": {
-        "name": "Hanse Inkasso GmbH",
-        "street": "Musterkai 12",
-        "postcode": "20095",
-        "city": "Hamburg",
-        "country": "DE",
-        "email": "post@hanse-inkasso.example",
-        "phone": "040 66969100",
-        "website": "https://hanse-inkasso.example",
-        "registerNumber": "HRB 900900",
-        "vatId": "DE000000000",
-        "iban": demo_data.iban(9_000_001),
-        "authority": "Aufsichtsamt Musterstadt, Amtsplatz 1, 20095 Hamburg",
-        "privacyLink": "https://hanse-inkasso.example/datenschutz",
-        "timeZone": "Europe/Berlin",
-    },
-    "email_settings": {
-        "sender": "post@hanse-inkasso.example",
-        "replyTo": "antwort@hanse-inkasso.example",
-    },
-    "email_footers": {
-        "de": "Hanse Inkasso GmbH · Musterkai 12 · 20095 Hamburg",
-        "en": "Hanse Inkasso GmbH · Musterkai 12 · 20095 Hamburg, Germany",
-    },
-}
-COMPANY: Mapping[str, Any] = {
-    "name": "Stadtwerke Nordlicht GmbH",
-    "address": "Leuchtturmweg 1, 24103 Kiel",
-    "street": "Leuchtturmweg 1",
-    "postcode": "24103",
-    "city": "Kiel",
-    "country": "DE",
-}
-FINANCIALS: Mapping[str, Any] = {
-    "costs": {"kind": "PERCENT", "percent": "10", "min": "15.00"},
-    "interest": {"kind": "FIXED", "percent": "5", "startsOn": "DUE_DATE"},
-}
-AMENDMENTS: Mapping[str, Mapping[str, str | None]] = {
-    "PHONE_INVALID": {"phone": None},
-    "POSTCODE_INVALID": {"postcode": "50667"},
-    "IBAN_INVALID": {"iban": None},
-    "BIRTH_DATE_IMPLAUSIBLE": {"date_of_birth": None},
-    "AMOUNT_MISSING": {"amount": "74,20"},
-    "DATE_MISSING": {"invoice_date": "12.05.2025"},
-}
-"""What the demo's operator found out in the customer's books, by the reason it was asked for."""
-
-__all__ = ["Settings", "run_demo", "walk"]

@@ -5,10 +5,10 @@ are example.*, the bank code of every IBAN is 00000000. The same call gives the 
 every machine, so that the shipped workbooks fit the debtors the demo creates.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from finview.cases.debtors import Contacts, NewAddress, NewDebtor, NewPhone
 from finview.cases.models import DebtorKind
@@ -197,3 +197,53 @@ def _plain(text: str) -> str:
     for umlaut, letters in {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"}.items():
         text = text.lower().replace(umlaut, letters)
     return "".join(c for c in text if c.isalnum())
+
+
+# Invented like everything in the demo; the parts a German first demand must name are all there.
+UNIT: Mapping[str, Any] = {
+    "company": {
+        "name": "Hanse Inkasso GmbH",
+        "street": "Musterkai 12",
+        "postcode": "20095",
+        "city": "Hamburg",
+        "country": "DE",
+        "email": "post@hanse-inkasso.example",
+        "phone": "040 66969100",
+        "website": "https://hanse-inkasso.example",
+        "registerNumber": "HRB 900900",
+        "vatId": "DE000000000",
+        "iban": iban(9_000_001),
+        "authority": "Aufsichtsamt Musterstadt, Amtsplatz 1, 20095 Hamburg",
+        "privacyLink": "https://hanse-inkasso.example/datenschutz",
+        "timeZone": "Europe/Berlin",
+    },
+    "email_settings": {
+        "sender": "post@hanse-inkasso.example",
+        "replyTo": "antwort@hanse-inkasso.example",
+    },
+    "email_footers": {
+        "de": "Hanse Inkasso GmbH · Musterkai 12 · 20095 Hamburg",
+        "en": "Hanse Inkasso GmbH · Musterkai 12 · 20095 Hamburg, Germany",
+    },
+}
+COMPANY: Mapping[str, Any] = {
+    "name": "Stadtwerke Nordlicht GmbH",
+    "address": "Leuchtturmweg 1, 24103 Kiel",
+    "street": "Leuchtturmweg 1",
+    "postcode": "24103",
+    "city": "Kiel",
+    "country": "DE",
+}
+FINANCIALS: Mapping[str, Any] = {
+    "costs": {"kind": "PERCENT", "percent": "10", "min": "15.00"},
+    "interest": {"kind": "FIXED", "percent": "5", "startsOn": "DUE_DATE"},
+}
+AMENDMENTS: Mapping[str, Mapping[str, str | None]] = {
+    "PHONE_INVALID": {"phone": None},
+    "POSTCODE_INVALID": {"postcode": "50667"},
+    "IBAN_INVALID": {"iban": None},
+    "BIRTH_DATE_IMPLAUSIBLE": {"date_of_birth": None},
+    "AMOUNT_MISSING": {"amount": "74,20"},
+    "DATE_MISSING": {"invoice_date": "03.02.2025"},
+}
+"""What the demo's operator found out in the customer's books, by the reason it was asked for."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from finview.cli import show
+from finview.cli.jobs import warn_of_failed
 from finview.cli.opening import (
     acting,
     existing,
@@ -62,6 +63,7 @@ def run_import(order: Order) -> dict[str, Any]:
             steps.link(bucket.id)
         if order.launch:
             steps.launch()
+        warn_of_failed(services)
         return _document(steps, order)
 
 

@@ -3,13 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from finview import clock
 from finview.cli import show
 from finview.cli.opening import acting, opened
 from finview.db import testclock
 from finview.db.jobs import Job, State
+from finview.db.runtime import Services
 from finview.errors import State as WrongState
 from finview.i18n import N_, sentences
 from finview.jobs import control
@@ -19,16 +20,17 @@ sentences({"CLOCK_PRODUCTION": N_("The clock can only be moved in development.")
 
 SHOWN_MAX = 200
 
+_FAILED = Job.state.in_((State.DEAD, State.PARKED)) | (
+    (Job.state == State.SCHEDULED) & (Job.runs > 0)
+)
+
 
 def run_list(*, failed: bool, kind: str | None) -> dict[str, Any]:
     """Return the newest jobs, at most 200."""
     with opened() as services, services.db.reading() as session:
         statement = select(Job).order_by(Job.id.desc()).limit(SHOWN_MAX)
         if failed:
-            statement = statement.where(
-                Job.state.in_((State.DEAD, State.PARKED))
-                | ((Job.state == State.SCHEDULED) & (Job.runs > 0))
-            )
+            statement = statement.where(_FAILED)
         if kind is not None:
             statement = statement.where(Job.kind == kind)
         return {"jobs": [_told(row) for row in session.scalars(statement)]}
@@ -48,6 +50,15 @@ def run_cancel(job_id: int) -> dict[str, Any]:
         by = acting(services).user_id
         with services.db.unit() as session:
             return {"job": _told(control.cancel(session, services, job_id, by=by))}
+
+
+def warn_of_failed(services: Services) -> int:
+    """Tell a person of work that failed and waits; return how many jobs."""
+    with services.db.reading() as session:
+        failed = session.scalar(select(func.count(Job.id)).where(_FAILED)) or 0
+    if failed:
+        show.note(show.say(N_("{n} jobs failed; see: finview jobs list --failed"), n=failed))
+    return failed
 
 
 def show_jobs(found: dict[str, Any]) -> None:

@@ -10,7 +10,8 @@ from finview.db.runtime import Services
 from finview.errors import Invalid
 from finview.i18n import N_, sentences
 from finview.plugins.bindings import bindings, draft, save
-from finview.plugins.manager import Plugins, Status
+from finview.plugins.discovery import Status
+from finview.plugins.manager import Plugins
 
 sentences(
     {

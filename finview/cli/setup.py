@@ -17,7 +17,8 @@ from finview.db.runtime import Services
 from finview.errors import FinviewError
 from finview.i18n import N_
 from finview.plugins.bindings import unusable
-from finview.plugins.manager import Plugins, Status
+from finview.plugins.discovery import Status
+from finview.plugins.manager import Plugins
 
 
 def run_migrate() -> dict[str, Any]:

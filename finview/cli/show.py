@@ -29,6 +29,9 @@ sentences(
 
 _LOCALE_VARIABLES = ("FINVIEW_LOCALE", "LC_ALL", "LC_MESSAGES", "LANG")
 
+PIPED_WIDTH = 140
+"""Where nobody knows how wide the reader's window is."""
+
 OnProgress = Callable[[Any], None]
 
 
@@ -71,7 +74,10 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str =
         shown.add_column(header, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         shown.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console(highlight=False).print(shown, markup=False)
+    out = Console(highlight=False)
+    if not out.is_terminal:
+        out.width = PIPED_WIDTH
+    out.print(shown, markup=False)
 
 
 @contextmanager

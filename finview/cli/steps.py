@@ -99,7 +99,9 @@ class ImportSteps:
         if missing:
             labels = [translate(FIELDS[name].label, self.viewer.locale) for name in missing]
             raise FieldRequired(fields=labels, names=missing)
-        self.act(lambda session: columns.map_columns(session, self.import_id, [], viewer=self.viewer))
+        self.act(
+            lambda session: columns.map_columns(session, self.import_id, [], viewer=self.viewer)
+        )
 
     def complete_review(self) -> None:
         """End the review and wait for matching and records."""
@@ -246,12 +248,12 @@ class ImportSteps:
 
     def _issue_counts(self, session: Session) -> dict[str, int]:
         statement = (
-            select(ImportIssue.code, func.count(ImportIssue.row_no.distinct()))
+            select(ImportIssue.code, func.count(ImportIssue.row_no.distinct()).label("n"))
             .where(ImportIssue.import_id == self.import_id)
             .group_by(ImportIssue.code)
             .order_by(ImportIssue.code)
         )
-        return {code: n for code, n in session.execute(statement)}
+        return {row.code: row.n for row in session.execute(statement)}
 
 
 def told(failure: FinviewError, locale: str) -> dict[str, Any]:

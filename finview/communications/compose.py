@@ -73,7 +73,7 @@ def compose(template: str, claim: Claim, parties: Parties, *, locale: str, today
     body = "".join(
         i18n.filled(piece, locale, values)
         if n % 2 == 0
-        else (translate(BLOCKS[piece], locale, **values) if piece in due else "")
+        else (translate(BLOCKS[due[piece]], locale, **values) if piece in due else "")
         for n, piece in enumerate(pieces)
     )
     greeting, closing = GREETING_PERSON, CLOSING_PERSON
@@ -95,11 +95,12 @@ def _values(claim: Claim, parties: Parties, today: date) -> dict[str, Any]:
     def money(minor: int) -> Money:
         return Money(minor, claim.currency)
 
+    who = f"{parties.client}, {parties.client_address}," if parties.client_address else ""
     breathing = claim.breathing_until is not None and claim.breathing_until > today
     return {
         "case": claim.case_number,
         "client": parties.client,
-        "client_address": parties.client_address,
+        "mandate": who or parties.client,
         "creditor": parties.client,
         "claim": money(claim.open_minor),
         "principal": money(claim.principal_minor),
@@ -120,13 +121,19 @@ def _values(claim: Claim, parties: Parties, today: date) -> dict[str, Any]:
     }
 
 
-def _due(claim: Claim, parties: Parties) -> set[str]:
-    """Return the blocks that are due and whose data is there."""
+def _due(claim: Claim, parties: Parties) -> dict[str, str]:
+    """Return the blocks that are due and whose data is there, each with the wording that fits."""
+    contract = {
+        (True, True): "ground",
+        (True, False): "ground_subject",
+        (False, True): "ground_contract",
+        (False, False): "ground_invoice",
+    }[bool(claim.contract_subject), bool(claim.contract_date)]
     facts = {
-        "ground": bool(claim.invoice_numbers),
-        "interest": claim.interest_minor > 0,
-        "costs": claim.costs_minor > 0,
-        "authority": bool(parties.unit_company.get("authority")),
-        "privacy": bool(parties.unit_company.get("privacyLink")),
+        "ground": contract if claim.invoice_numbers else None,
+        "interest": "interest" if claim.interest_minor > 0 else None,
+        "costs": "costs" if claim.costs_minor > 0 else None,
+        "authority": "authority" if parties.unit_company.get("authority") else None,
+        "privacy": "privacy" if parties.unit_company.get("privacyLink") else None,
     }
-    return {name for name, holds in facts.items() if holds}
+    return {place: wording for place, wording in facts.items() if wording}

@@ -13,6 +13,9 @@ BLOCKS: Mapping[str, str] = {
     "ground": N_(
         "{contract_subject}, contract of {contract_date}, invoice {invoice_no} of {invoice_date}."
     ),
+    "ground_subject": N_("{contract_subject}, invoice {invoice_no} of {invoice_date}."),
+    "ground_contract": N_("Contract of {contract_date}, invoice {invoice_no} of {invoice_date}."),
+    "ground_invoice": N_("Invoice {invoice_no} of {invoice_date}."),
     "creditor": N_("The claim is owned by {creditor}."),
     "interest": N_("Interest on the open principal up to {today}: {interest_amount}."),
     "higher_rate": N_(
@@ -49,7 +52,7 @@ MESSAGES: Mapping[str, MessageType] = {
             id="breathing_space_notice",
             subject=N_("Your case {case} – please check by {pay_by}"),
             body=N_(
-                "{client}, {client_address}, has asked us to contact you about unpaid invoices of "
+                "{mandate} has asked us to contact you about unpaid invoices of "
                 "{claim}.\n\n[ground]\n[creditor]\n[interest]\n[higher_rate]\n[costs]\n[vat]\n\n"
                 "Until {pay_by} no further charges will arise from our involvement. Please pay by "
                 "then, or tell us what stands in the way: {reply_to}. If you have already paid, "
@@ -62,7 +65,7 @@ MESSAGES: Mapping[str, MessageType] = {
             id="first_demand",
             subject=N_("Your case {case}"),
             body=N_(
-                "On behalf of {client}, {client_address}, we are claiming the following:\n\n"
+                "On behalf of {mandate} we are claiming the following:\n\n"
                 "[ground]\n[creditor]\n\nPrincipal: {principal}\nInterest: {interest_amount}\n"
                 "Costs: {costs_amount}\nPayments: {payments}\nTotal: {open_amount}\n\n[interest]\n"
                 "[higher_rate]\n[costs]\n[vat]\n\nPlease pay {open_amount} by {pay_by}. You may "

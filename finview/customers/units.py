@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
@@ -17,6 +18,9 @@ sentences(
         "BUSINESS_UNIT_NAME_REQUIRED": N_("A business unit needs a name."),
     }
 )
+
+ZONE = "Europe/Berlin"
+"""The zone of days where a business unit names none."""
 
 BLOCKS = ("company", "email_settings", "invoice_settings", "email_footers")
 
@@ -67,3 +71,12 @@ def activate_unit(session: Session, unit: BusinessUnit, *, by: int | None) -> Bu
             session, "business_unit.activate", actor_id=by, subject=("business_unit", unit.id)
         )
     return unit
+
+
+def zone_of(unit: BusinessUnit) -> str:
+    """Return the IANA zone in which the days of a business unit begin and end."""
+    named = str(unit.company.get("timeZone") or ZONE)
+    try:
+        return ZoneInfo(named).key
+    except (KeyError, ValueError, OSError):
+        return ZONE

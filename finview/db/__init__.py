@@ -8,12 +8,14 @@ from datetime import timedelta
 from typing import Any, Self
 
 import orjson
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from finview import clock
+from finview.db import deadline as deadlines
 from finview.db import postgres, sqlite
+from finview.db.deadline import Deadline
 from finview.settings import Settings
 
 _OFFSET = "SELECT offset_ms FROM clock_offset WHERE id = 1"
@@ -61,8 +63,12 @@ class Database:
         self._writers = sessionmaker(self.writer, expire_on_commit=False)
         self._readers = sessionmaker(self.reader, expire_on_commit=False)
         event.listen(self._readers, "before_flush", _refuse_flush)
+        for engine in {self.writer, self.reader}:
+            deadlines.watch(engine)
         self._here = threading.local()
         self.wake = WakeUp()
+        self.commits = WakeUp()
+        """Rings after each commit of this process, for those who watch rows."""
 
     @classmethod
     def open(cls, settings: Settings, *, role: str = "finview") -> Self:
@@ -70,25 +76,30 @@ class Database:
         return cls(settings, role=role)
 
     @contextmanager
-    def unit(self, *, durable: bool = True, deadline_s: int | None = None) -> Iterator[Session]:
+    def unit(self, *, durable: bool = True, deadline_s: float | None = None) -> Iterator[Session]:
         """Open one session in one transaction: committed at the end, undone when it raises.
 
         Units don't nest: an inner one would commit half of the outer. `durable=False` lets a power
-        cut undo the last commits (SQLite only; rows that can be made again). `deadline_s` ends a
-        statement that runs longer (PostgreSQL only).
+        cut undo the last commits (SQLite only; rows that can be made again). `deadline_s` stops the
+        whole: the wait for the writer's turn (TimeoutError), statements, and what comes after them.
         """
         if getattr(self._here, "unit", False):
             raise RuntimeError("a unit is open in this thread already; pass its session on")
         self._here.unit = True
+        deadline = Deadline(deadline_s) if deadline_s is not None else None
+        wait_s = sqlite.WRITER_WAIT_S if deadline is None else deadline.left_s
         try:
-            with self.lock.turn() if self.lock else nullcontext():
+            with self.lock.turn(wait_s) if self.lock else nullcontext():
                 session = self._writers(info={"database": self})
                 try:
                     session.connection(execution_options={"finview_durable": durable})
-                    self._begin(session, deadline_s)
+                    self._begin(session, deadline)
                     yield session
+                    session.flush()
+                    deadlines.end(session)
                     session.commit()
                 except BaseException:
+                    deadlines.end(session)
                     session.rollback()
                     _run(session, "after_rollback")
                     raise
@@ -96,23 +107,26 @@ class Database:
                     session.close()
         finally:
             self._here.unit = False
+        self.commits.ring("")
         _run(session, "after_commit")
 
     @contextmanager
-    def reading(self, *, deadline_s: int | None = None) -> Iterator[Session]:
-        """Open a session that only reads; a flush raises RuntimeError, a write is refused."""
+    def reading(self, *, deadline_s: float | None = None) -> Iterator[Session]:
+        """Open a session that only reads; a flush raises RuntimeError, a write is refused.
+
+        With `deadline_s` statements are stopped once that time is over.
+        """
         session = self._readers(info={"database": self})
         try:
-            self._begin(session, deadline_s)
+            self._begin(session, Deadline(deadline_s) if deadline_s is not None else None)
             yield session
         finally:
+            deadlines.end(session)
             session.close()  # not rollback: what was read stays readable
 
-    def _begin(self, session: Session, deadline_s: int | None) -> None:
-        if deadline_s is not None and self.dialect == "postgresql":
-            # set_config, because SET takes no bound value.
-            wanted = {"ms": str(deadline_s * 1000)}
-            session.execute(text("SELECT set_config('statement_timeout', :ms, true)"), wanted)
+    def _begin(self, session: Session, deadline: Deadline | None) -> None:
+        if deadline is not None:
+            deadlines.begin(session, deadline)
         if self._moves_clock:
             found = session.connection().exec_driver_sql(_OFFSET).scalar()
             clock.move(timedelta(milliseconds=found or 0))

@@ -17,6 +17,7 @@ from finview.db.bulk import bulk_insert
 from finview.imports.models import Import, ImportEffect, ImportRow, MatchOutcome
 from finview.imports.records import ReadyRow, completions, contacts, new_cases, new_debtor
 from finview.matching import index
+from finview.matching.keys import party_keys
 from finview.plugins.contracts.matcher import Party
 
 Effect = tuple[str, int, str, Mapping[str, Any] | None]
@@ -26,7 +27,8 @@ Effect = tuple[str, int, str, Mapping[str, Any] | None]
 class Decided:
     """One debtor of the file and what was decided about it.
 
-    `debtor_id` is set for MATCHED; `party` is the normalised debtor, for the index.
+    `debtor_id` is set for MATCHED; `party` is the normalised debtor, for the index, with its
+    `keys` where the matcher adds its own.
     """
 
     number: int
@@ -35,6 +37,7 @@ class Decided:
     outcome: MatchOutcome
     debtor_id: int | None
     percent: float | None
+    keys: Sequence[tuple[int, int]] | None
     by: str
 
 
@@ -88,7 +91,11 @@ def _debtors(
         by=by,
         import_id=row.id,
     )
-    index.add(session, [(key, p.party) for key, p in zip(ids, new, strict=True)])
+    index.add(
+        session,
+        [(key, p.party) for key, p in zip(ids, new, strict=True)],
+        keys=[party_keys(p.party) if p.keys is None else p.keys for p in new],
+    )
     effects += [("debtor", key, "created", None) for key in ids]
     debtors = {party.number: key for party, key in zip(new, ids, strict=True)}
     matched: dict[int, list[ReadyRow]] = {}

@@ -16,8 +16,8 @@ from finview.errors import Conflict, Invalid, NotFound, Required, State
 from finview.i18n import N_, sentences
 from finview.imports.commit import Decided, commit
 from finview.imports.link import settle
-from finview.imports.matching import ready_rows
 from finview.imports.models import Import, ImportEdit, ImportRow, ImportState, MatchOutcome
+from finview.imports.parties import ready_rows
 from finview.imports.records import raw_party
 from finview.imports.states import MATCHED, locked, require
 from finview.matching.models import MatchCandidate
@@ -137,6 +137,7 @@ def _decided(
         party=merged(parties),
         outcome=MatchOutcome.MATCHED if existing else MatchOutcome.NEW,
         debtor_id=decision.debtor_id,
+        keys=None,
         percent=percents[0] if percents else None,
         by=viewer.email,
     )

@@ -71,8 +71,9 @@ def check_cell(name: str, cell: Cell, ctx: Context) -> Checked:
     if kind in {"e", "f"}:
         return broken(name, cell, ctx)
     rule = _RULES[kind_of(name)]
-    if kind != "s":
+    if kind != "s" and visible(text) == text:
         return rule(name, text, cell, ctx)
+    cell = (text, "s")  # a number or date with control characters in it is but a text
     tidy = clean(text, lines=name == "notes")
     if not tidy.text:
         return EMPTY

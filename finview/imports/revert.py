@@ -12,7 +12,7 @@ from finview import clock
 from finview.accounts.access import Viewer
 from finview.cases.cases import blocked, delete_unlaunched
 from finview.cases.debtors import Attached, delete_debtors, remove_contact_points, restore_debtor
-from finview.cases.models import Case, Invoice
+from finview.cases.models import Case, Debtor, Invoice
 from finview.cases.timeline import chunks
 from finview.db import audit
 from finview.db.failpoints import failpoint
@@ -52,11 +52,11 @@ class RevertPreview:
 
 def preview(session: Session, row: Import) -> RevertPreview:
     """Return what `revert` would delete, restore and keep; changes nothing."""
-    created = _entities(session, row.id, "debtor", "created")
+    created = _ours(session, row.id)
     kept = _used_elsewhere(session, row.id, created)
     return RevertPreview(
         debtors_deleted=len(created) - len(kept),
-        debtors_restored=len(_restored(session, row.id)),
+        debtors_restored=len(_restored(session, row.id) - (set(created) - kept)),
         debtors_kept=len(kept),
         cases_deleted=_count(session, Case.import_id == row.id),
         invoices_deleted=session.scalar(
@@ -85,9 +85,9 @@ def revert(
     before = preview(session, row)
     case_ids = list(session.scalars(select(Case.id).where(Case.import_id == row.id)))
     blocked(session, case_ids)
+    created = _ours(session, row.id)
     delete_unlaunched(session, case_ids)
     _undo_changes(session, row.id)
-    created = _entities(session, row.id, "debtor", "created")
     kept = _used_elsewhere(session, row.id, created)
     unindex(session, [debtor for debtor in created if debtor not in kept])
     kept |= set(delete_debtors(session, created))
@@ -158,6 +158,25 @@ def _entities(session: Session, import_id: int, entity: str, action: str) -> lis
             )
         )
     )
+
+
+def _ours(session: Session, import_id: int) -> list[int]:
+    """Return the debtors this import created, and those it keeps alive for a reverted import.
+
+    An import that is reverted leaves the debtors a later one uses; they go with that one.
+    """
+    inherited = session.scalars(
+        select(Debtor.id)
+        .join(Case, Case.debtor_id == Debtor.id)
+        .join(Import, Import.id == Debtor.import_id)
+        .where(
+            Case.import_id == import_id,
+            Debtor.import_id != import_id,
+            Import.state == ImportState.REVERTED,
+        )
+        .distinct()
+    )
+    return [*_entities(session, import_id, "debtor", "created"), *inherited]
 
 
 def _restored(session: Session, import_id: int) -> set[int]:

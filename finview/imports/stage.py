@@ -105,7 +105,7 @@ class StageRows:
             self.done += len(work.work)
             self.total = work.total or self.total
         elif isinstance(work, _Settled):
-            self._settle(session, row, work)
+            self._settle(row, work)
         else:
             write_file_issues(session, row.id, work.issues)
             row.state, row.staged = ImportState.REVIEW, True
@@ -222,7 +222,7 @@ class StageRows:
                 )
         return _Settled(settled)
 
-    def _settle(self, session: Session, row: Import, work: _Settled) -> None:
+    def _settle(self, row: Import, work: _Settled) -> None:
         assert self.ctx is not None
         if work.formats == dict(self.ctx.formats):
             self.phase = "file"

@@ -29,7 +29,7 @@ class RawRow:
     """A row as it was read, with what people did to it."""
 
     no: int
-    cells: Sequence[Sequence[str]]
+    cells: Sequence[Any]  # (text, type), as tuples or JSON lists
     marks: Sequence[str]
     amended: Mapping[str, str | None] = field(default_factory=dict)
     skipped: bool = False
@@ -57,8 +57,8 @@ def context_of(session: Session, row: Import) -> Context:
         .order_by(ImportColumn.idx)
     ).all()
     fields: list[str | None] = [None] * (columns[-1].idx + 1 if columns else 0)
-    for idx, field in columns:
-        fields[idx] = field
+    for idx, name in columns:
+        fields[idx] = name
     return Context(
         debtor_kind=row.debtor_kind,
         phone_country=row.phone_country,
@@ -76,8 +76,7 @@ def context_of(session: Session, row: Import) -> Context:
 def checked(rows: Iterable[RawRow], ctx: Context) -> list[tuple[RawRow, RowResult]]:
     """Check raw rows by the rules that need nothing but the row."""
     return [
-        (row, check_row(row.no, row.cells, row.marks, ctx, overrides=row.amended))  # type: ignore[arg-type]  # cells come from JSON as lists
-        for row in rows
+        (row, check_row(row.no, row.cells, row.marks, ctx, overrides=row.amended)) for row in rows
     ]
 
 
@@ -182,7 +181,7 @@ def check_file(session: Session, row: Import) -> list[tuple[int, Issue]]:
                 ImportRow.import_id == row.id, ImportRow.row_no.in_(numbers)
             )
         )
-        return {no: data for no, data in found}
+        return {row.row_no: row.data for row in found}
 
     return list(file_issues(keys, earlier=_earlier(session, row), data_of=data_of))
 
@@ -284,4 +283,4 @@ def _earlier(session: Session, row: Import) -> Mapping[str, str]:
             ImportRow.invoice_key.in_(mine),
         )
     )
-    return {key: number for key, number in found}
+    return {row.invoice_key: row.number for row in found}

@@ -112,6 +112,14 @@ def start(parties: Sequence[Party], client_numbers: Sequence[str], names: NameTa
     )
 
 
+def regroup(parties: Sequence[Party], numbers: Sequence[int]) -> list[Group]:
+    """Return the groups of rows that were numbered before, in the order of the numbers."""
+    rows: dict[int, list[int]] = {}
+    for row, number in enumerate(numbers):
+        rows.setdefault(number, []).append(row)
+    return [_group(own, [parties[row] for row in own]) for _, own in sorted(rows.items())]
+
+
 def _equal_rows(
     parties: Sequence[Party], client_numbers: Sequence[str], names: NameTable
 ) -> list[Group]:

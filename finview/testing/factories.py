@@ -1,5 +1,6 @@
 """Builders of valid things for tests: rows, workbooks, and an agency with its customers."""
 
+import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Any
 
 import openpyxl
 
+from finview.db import testclock
 from finview.db.runtime import Services
 from finview.testing.client import Client, client_for
 
@@ -26,6 +28,7 @@ GERMAN: Mapping[str, str] = {
     "house_no": "Hausnummer",
     "postcode": "PLZ",
     "city": "Ort",
+    "country": "Land",
     "email": "E-Mail",
     "phone": "Telefon",
     "invoice_number": "Rechnungsnummer",
@@ -48,6 +51,7 @@ ENGLISH: Mapping[str, str] = {
     "house_no": "House number",
     "postcode": "Postcode",
     "city": "City",
+    "country": "Country",
     "email": "E-mail",
     "phone": "Phone",
     "invoice_number": "Invoice number",
@@ -129,10 +133,28 @@ def workbook(
     name: str = "cases.xlsx",
 ) -> Path:
     """Write rows as an .xlsx file: a column for each field that any of them has."""
+    return write_sheet(folder / name, _lines(rows, headers))
+
+
+def table(
+    folder: Path,
+    rows: Sequence[Row],
+    *,
+    headers: Mapping[str, str] = GERMAN,
+    name: str = "cases.csv",
+) -> Path:
+    """Write rows as a .csv file: read faster than a workbook, where the format does not matter."""
+    with (folder / name).open("w", newline="", encoding="utf-8") as target:
+        csv.writer(target, delimiter=";").writerows(_lines(rows, headers))
+    return folder / name
+
+
+def _lines(rows: Sequence[Row], headers: Mapping[str, str]) -> list[list[Any]]:
     used = list(dict.fromkeys(field for row in rows for field in row))
-    ordered = sorted(used, key=lambda f: list(headers).index(f) if f in headers else len(headers))
-    titles = [headers.get(field, field) for field in ordered]
-    return write_sheet(folder / name, [titles, *([r.get(f) for f in ordered] for r in rows)])
+    order = {field: n for n, field in enumerate(headers)}
+    used.sort(key=lambda field: order.get(field, len(order)))
+    titles = [headers.get(field, field) for field in used]
+    return [titles, *([row.get(field) for field in used] for row in rows)]
 
 
 def write_sheet(path: Path, cells: Iterable[Sequence[Any]]) -> Path:
@@ -182,6 +204,12 @@ class Agency:
             "customer { id }",
             **{"customerId": self.customer, group: values},
         )
+
+    def later(self, **delta: float) -> None:
+        """Move the clock forward by a timedelta's arguments and run what has become due."""
+        with self.services.db.unit() as session:
+            testclock.advance(session, timedelta(**delta))
+        self.client.drain()
 
     def outbox(self) -> list[str]:
         """Return the e-mails that have left, as text, oldest first."""

@@ -3,6 +3,7 @@
 import io
 import re
 import string
+from collections.abc import Sequence
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -54,16 +55,20 @@ def faults(locale: str, messages: Catalog | None = None) -> list[str]:
     for message in catalogue(locale, messages):
         if not message.id:
             continue
-        ids = message.id if isinstance(message.id, tuple) else (message.id,)
-        texts = message.string if isinstance(message.string, tuple) else (message.string,)
+        ids, texts = _forms(message.id), _forms(message.string)
         if locale != "en" and not all(texts):
             found.append(f"not translated: {ids[0]}")
         for text in filter(None, texts):
-            if fields(text) != fields(ids[0]) and fields(text) != fields(ids[-1]):
+            if fields(text) not in (fields(ids[0]), fields(ids[-1])):
                 found.append(f"other placeholders: {ids[0]}")
             if locale == "de" and BANNED.search(text):
                 found.append(f"a word that must not stand there: {text}")
     return found
+
+
+def _forms(text: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the singular and plural forms of a message, one if it has no plural."""
+    return (text or "",) if isinstance(text, str) or text is None else tuple(text)
 
 
 def fields(text: str) -> set[str]:

@@ -155,7 +155,7 @@ class Story:
         """Return rows by their number: values by field, issues as they come."""
         query = (
             "query($id: ID!, $where: ImportRowWhere) { import(id: $id) "
-            f"{{ rows(first: 200, where: $where) {{ nodes {{ {ROW} }} }} }} }}"
+            f"{{ rows(first: 50, where: $where) {{ nodes {{ {ROW} }} }} }} }}"
         )
         found = self.client.ask(query, id=self.id, where=where or None)["import"]["rows"]["nodes"]
         return {
@@ -170,7 +170,7 @@ class Story:
 
     def cases(self, selection: str = CASE) -> list[dict[str, Any]]:
         """Return the import's cases, oldest first."""
-        found: list[dict[str, Any]] = self.see(f"cases(first: 200) {{ nodes {{ {selection} }} }}")[
+        found: list[dict[str, Any]] = self.see(f"cases(first: 20) {{ nodes {{ {selection} }} }}")[
             "cases"
         ]["nodes"]
         return found

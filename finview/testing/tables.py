@@ -20,12 +20,20 @@ TRACES = frozenset(
 )
 """What an import may leave behind for good: its tombstone, the audit, numbers, finished work."""
 
+COUNTERS = frozenset(
+    {
+        *("debtor.lock_version", "debtor.match_stale"),
+        *("match_key.batch", "match_counter.batch", "match_profile.batch"),
+    }
+)
+"""Columns that only say that something happened: versions and batches never go back."""
+
 
 def contents(
     database: Database,
     *,
     without: Collection[str] = TRACES,
-    columns: Collection[str] = ("debtor.lock_version", "debtor.match_stale"),
+    columns: Collection[str] = COUNTERS,
 ) -> Contents:
     """Return the rows of every table but those of `without`, as text, `columns` left out."""
     found: Contents = {}

@@ -1,103 +1,172 @@
-"""POST /graphql: GraphQL over HTTP as its specification asks, on top of the engine."""
+"""GET and POST /graphql: GraphQL over HTTP as its specification asks, on top of the engine."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from email.message import Message
+from typing import Any
 
 import orjson
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
-from finview.api.engine import view
+from finview.api.engine import faults, view
 from finview.db.runtime import Services
 from finview.i18n import negotiate
+from finview.web import sse
+from finview.web.accept import PLAIN_JSON, answered_as, streams
+from finview.web.threads import in_thread
 from finview.web.viewer import bearer, signed_in
 
-GRAPHQL_JSON = "application/graphql-response+json"
-PLAIN_JSON = "application/json"
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 PREFLIGHT = "graphql-require-preflight"
+_SAFE = {"x-content-type-options": "nosniff", "cache-control": "no-store", "vary": "accept"}
+_PARAMETERS = ("query", "operationName", "documentId")
+_OBJECTS = ("variables", "extensions")
 
 Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Refused(Exception):
+    """A request that is refused before anything is read from it."""
+
+    def __init__(self, status: int, why: str, **headers: str) -> None:
+        super().__init__(why)
+        self.status = status
+        self.headers = headers
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request of a client, read, with the media type its answer has."""
+
+    request: view.Request
+    media_type: str
+    by_get: bool
 
 
 def endpoint(services: Services) -> Handler:
     """Return the handler of the GraphQL endpoint."""
 
     async def handle(request: Request) -> Response:
-        accepted = _accepted(request.headers.get("accept", ""))
-        if accepted is None:
-            return _failed(406, "this endpoint answers JSON", PLAIN_JSON)
-        if request.method != "POST":
-            answer = _failed(405, "send a POST", accepted)
-            answer.headers["allow"] = "POST"
-            return answer
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != PLAIN_JSON:
-            return _failed(415, "send application/json", accepted)
-        body = await _body(request, services.settings.json_body_bytes_max)
-        if body is None:
-            return _failed(413, "the body is too large", accepted)
+        media_type = answered_as(request.headers.get("accept", ""))
         try:
-            asked = view.read_request(body)
+            asked = await _read(request, services)
+        except Refused as why:
+            return failed(why.status, str(why), media_type or PLAIN_JSON, why.headers)
         except view.NotARequest as why:
-            return _failed(400, str(why), accepted)
-        answered = await run_in_threadpool(
-            _run, services, asked, bearer(request), request.headers.get("accept-language")
-        )
-        status = 200 if answered.executed or accepted == PLAIN_JSON else 400
-        return Response(orjson.dumps(answered.body), status, media_type=accepted)
+            return failed(400, str(why), media_type or PLAIN_JSON)
+        return await _answered(request, services, asked, media_type)
 
     return handle
 
 
-def _run(
-    services: Services, asked: view.Request, token: str | None, language: str | None
-) -> view.Answer:
-    ready = view.prepared(asked)
+def caller_of(connection: HTTPConnection, token: str | None) -> view.Caller:
+    """Return who calls: by a token, in the language of the connection."""
+    language = connection.headers.get("accept-language")
+    host = connection.client.host if connection.client else ""
+    return view.Caller(
+        lambda session: signed_in(session, token, language=language), negotiate(language), host
+    )
+
+
+def failed(
+    status: int, why: str, media_type: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return the answer to a request that is not a GraphQL request."""
+    return _response({"errors": [faults.bad_request(why)]}, status, media_type, headers or {})
+
+
+async def _answered(
+    request: Request, services: Services, asked: Asked, media_type: str | None
+) -> Response:
+    accept = request.headers.get("accept", "")
+    caller = caller_of(request, bearer(request))
+    ready = view.prepared(services.settings, asked.request, caller.locale)
+    kind = ready.kind.value if isinstance(ready, view.Ready) else ""
+    if kind and asked.by_get and kind != "query":
+        return failed(405, "only queries are answered to a GET", PLAIN_JSON, {"allow": "POST"})
+    if streams(accept, subscription=kind == "subscription"):
+        return sse.response(services, ready, caller)
+    if media_type is None:
+        return failed(406, "this endpoint answers JSON", PLAIN_JSON)
     if isinstance(ready, view.Answer):
-        return ready
-    document, operation, cost = ready
-    with services.db.reading() as session:
-        viewer = signed_in(session, token, language=language)
-    locale = viewer.locale if viewer is not None else negotiate(language)
-    return view.run(services, asked, document, operation, cost, viewer=viewer, locale=locale)
+        return _sent(ready, media_type)
+    if kind == "subscription":
+        why = "subscribe over a websocket, or accept text/event-stream"
+        return _sent(view.refusal(faults.bad_request(why)), media_type)
+    return _sent(await in_thread(view.run, services, ready, caller), media_type)
 
 
-async def _body(request: Request, most: int) -> bytes | None:
-    """Return the body, counted while it arrives; nothing when it is larger than `most` bytes."""
+async def _read(request: Request, services: Services) -> Asked:
+    """Read a request; raises `Refused` or `NotARequest`."""
+    if request.method == "GET":
+        return _by_get(request)
+    if request.method != "POST":
+        raise Refused(405, "send a POST", allow="GET, POST")
+    kind = Message()
+    kind["content-type"] = request.headers.get("content-type", "")
+    charset = str(kind.get_param("charset", "utf-8")).lower()
+    if kind.get_content_type() != PLAIN_JSON or charset not in ("utf-8", "utf8"):
+        raise Refused(415, "send application/json, in UTF-8", accept=PLAIN_JSON)
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise Refused(415, "send the body as it is, not compressed")
+    body = await _body(request, services.settings.json_body_bytes_max)
+    return Asked(view.read_request(body), PLAIN_JSON, by_get=False)
+
+
+def _by_get(request: Request) -> Asked:
+    """Read a request from the address: a query that no form or picture of another site can send.
+
+    A trusted document needs no header, as its text is ours.
+    """
+    values: dict[str, Any] = {
+        key: value for key, value in request.query_params.items() if key in _PARAMETERS and value
+    }
+    if "documentId" not in values and PREFLIGHT not in request.headers:
+        raise view.NotARequest("a GET needs the header GraphQL-Require-Preflight: 1")
+    for name in _OBJECTS:
+        text = request.query_params.get(name)
+        if text:
+            try:
+                values[name] = orjson.loads(text)
+            except orjson.JSONDecodeError:
+                raise view.NotARequest(f"{name} must be JSON") from None
+    return Asked(view.request_of(values), PLAIN_JSON, by_get=True)
+
+
+async def _body(request: Request, most: int) -> bytes:
+    """Return the body, counted while it arrives; raises `Refused` over `most` bytes."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared[:15]) > most:
+        raise Refused(413, "the body is too large")
     pieces: list[bytes] = []
     size = 0
     async for piece in request.stream():
         size += len(piece)
         if size > most:
-            return None
+            raise Refused(413, "the body is too large")
         pieces.append(piece)
     return b"".join(pieces)
 
 
-def _accepted(header: str) -> str | None:
-    """Return the media type to answer with, by quality; nothing when neither is wanted."""
-    best: tuple[float, str] | None = None
-    for part in header.split(",") if header.strip() else ["*/*"]:
-        kind, _, rest = part.strip().partition(";")
-        quality = 1.0
-        for option in rest.split(";"):
-            name, _, value = option.strip().partition("=")
-            if name == "q":
-                try:
-                    quality = float(value)
-                except ValueError:
-                    quality = 0.0
-        kind = kind.strip().lower()
-        found = PLAIN_JSON if kind in ("*/*", "application/*", PLAIN_JSON) else None
-        found = GRAPHQL_JSON if kind == GRAPHQL_JSON else found
-        if found and quality > 0 and (best is None or quality > best[0]):
-            best = (quality, found)
-    return best[1] if best else None
+def _sent(answer: view.Answer, media_type: str) -> Response:
+    """Return an answer with its status: plain JSON has 200 for whatever is a GraphQL answer."""
+    codes = {error.get("extensions", {}).get("code") for error in answer.body.get("errors", ())}
+    if answer.broken:
+        status = 500
+    elif "RATE_LIMITED" in codes:
+        status = 429
+    else:
+        status = 200 if answer.executed or media_type == PLAIN_JSON else 400
+    return _raw(answer.content(), status, media_type, {})
 
 
-def _failed(status: int, why: str, media_type: str) -> Response:
-    return Response(
-        orjson.dumps({"errors": [{"message": why, "extensions": {"code": "BAD_REQUEST"}}]}),
-        status,
-        media_type=media_type,
-    )
+def _response(
+    body: Mapping[str, Any], status: int, media_type: str, headers: Mapping[str, str]
+) -> Response:
+    return _raw(orjson.dumps(body), status, media_type, headers)
+
+
+def _raw(content: bytes, status: int, media_type: str, headers: Mapping[str, str]) -> Response:
+    kind = f"{media_type}; charset=utf-8"
+    return Response(content, status, headers={**_SAFE, **headers, "content-type": kind})

@@ -1,17 +1,23 @@
 """The ASGI application: its routes."""
 
 from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
+from finview.api.engine.rate import Buckets
+from finview.api.engine.subscriptions import Hub
 from finview.db.runtime import Services
-from finview.web import files, graphql, health, uploads
+from finview.web import files, graphql, health, uploads, websocket
 
 
 def create_app(services: Services) -> Starlette:
     """Return the application over opened services; starting a worker is the caller's business."""
+    settings = services.settings
+    services.put(Buckets(settings.rate_points_s, settings.rate_points_burst))
+    services.put(Hub(services.db))
     return Starlette(
         routes=[
-            Route("/graphql", graphql.endpoint(services), methods=["GET", "POST", "PUT", "DELETE"]),
+            Route("/graphql", graphql.endpoint(services), methods=graphql.METHODS),
+            WebSocketRoute("/graphql", websocket.endpoint(services)),
             Route("/uploads/{id}", uploads.endpoint(services), methods=["PUT"]),
             Route("/files/{id:int}", files.endpoint(services), methods=["GET"]),
             Route("/health", health.alive, methods=["GET"]),

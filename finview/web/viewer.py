@@ -1,16 +1,21 @@
 """From a request to who is asking and in which language."""
 
 from sqlalchemy.orm import Session
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from finview.accounts.access import Viewer, viewer_of
 from finview.accounts.tokens import user_of
 from finview.i18n import negotiate
 
 
-def bearer(request: Request) -> str | None:
-    """Return the bearer token of a request."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+def bearer(connection: HTTPConnection) -> str | None:
+    """Return the bearer token of a request or a websocket's handshake."""
+    return bearer_of(connection.headers.get("authorization", ""))
+
+
+def bearer_of(header: str) -> str | None:
+    """Return the token of an Authorization header."""
+    scheme, _, token = header.partition(" ")
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
 
 

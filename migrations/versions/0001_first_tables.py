@@ -1109,6 +1109,45 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "payment_plan",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("case_id", sa.BigInteger(), nullable=False),
+        sa.Column("customer_id", sa.BigInteger(), nullable=False),
+        sa.Column("portfolio_id", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("total_minor", sa.BigInteger(), nullable=False),
+        sa.Column("agreed_on", sa.Date(), nullable=False),
+        sa.Column("agreed_at", sa.BigInteger(), nullable=False),
+        sa.Column("agreed_by", sa.BigInteger(), nullable=True),
+        sa.Column("after_txn_id", sa.BigInteger(), nullable=False),
+        sa.Column("check_at", sa.BigInteger(), nullable=True),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["case_file.id"], name=op.f("fk_payment_plan_case_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_payment_plan")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("payment_plan", schema=None) as batch_op:
+        batch_op.create_index(
+            "payment_plan_active",
+            ["case_id"],
+            unique=True,
+            sqlite_where=sa.text("state = 'ACTIVE'"),
+            postgresql_where=sa.text("state = 'ACTIVE'"),
+        )
+        batch_op.create_index("payment_plan_case", ["case_id", "id"], unique=False)
+        batch_op.create_index(
+            "payment_plan_due",
+            ["check_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'ACTIVE'"),
+            postgresql_where=sa.text("state = 'ACTIVE'"),
+        )
+
+    op.create_table(
         "run",
         sa.Column("id", sa.BigInteger(), nullable=False),
         sa.Column("case_id", sa.BigInteger(), nullable=False),
@@ -1158,6 +1197,43 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "settlement",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("case_id", sa.BigInteger(), nullable=False),
+        sa.Column("customer_id", sa.BigInteger(), nullable=False),
+        sa.Column("portfolio_id", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("pay_by", sa.Date(), nullable=False),
+        sa.Column("agreed_at", sa.BigInteger(), nullable=False),
+        sa.Column("agreed_by", sa.BigInteger(), nullable=True),
+        sa.Column("after_txn_id", sa.BigInteger(), nullable=False),
+        sa.Column("check_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["case_id"], ["case_file.id"], name=op.f("fk_settlement_case_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_settlement")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("settlement", schema=None) as batch_op:
+        batch_op.create_index(
+            "settlement_active",
+            ["case_id"],
+            unique=True,
+            sqlite_where=sa.text("state = 'ACTIVE'"),
+            postgresql_where=sa.text("state = 'ACTIVE'"),
+        )
+        batch_op.create_index("settlement_case", ["case_id", "id"], unique=False)
+        batch_op.create_index(
+            "settlement_due",
+            ["check_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'ACTIVE'"),
+            postgresql_where=sa.text("state = 'ACTIVE'"),
+        )
+
+    op.create_table(
         "timeline",
         sa.Column("id", sa.BigInteger(), nullable=False),
         sa.Column("case_id", sa.BigInteger(), nullable=True),
@@ -1184,6 +1260,23 @@ def upgrade() -> None:
             sqlite_where=sa.text("debtor_id IS NOT NULL"),
             postgresql_where=sa.text("debtor_id IS NOT NULL"),
         )
+
+    op.create_table(
+        "instalment",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("plan_id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["plan_id"], ["payment_plan.id"], name=op.f("fk_instalment_plan_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_instalment")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("instalment", schema=None) as batch_op:
+        batch_op.create_index("instalment_number", ["plan_id", "number"], unique=True)
 
     op.create_table(
         "ledger_account",
@@ -1332,6 +1425,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_ledger_account_case_id"))
 
     op.drop_table("ledger_account")
+    with op.batch_alter_table("instalment", schema=None) as batch_op:
+        batch_op.drop_index("instalment_number")
+
+    op.drop_table("instalment")
     with op.batch_alter_table("timeline", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_timeline_debtor",
@@ -1341,6 +1438,20 @@ def downgrade() -> None:
         batch_op.drop_index("ix_timeline_case")
 
     op.drop_table("timeline")
+    with op.batch_alter_table("settlement", schema=None) as batch_op:
+        batch_op.drop_index(
+            "settlement_due",
+            sqlite_where=sa.text("state = 'ACTIVE'"),
+            postgresql_where=sa.text("state = 'ACTIVE'"),
+        )
+        batch_op.drop_index("settlement_case")
+        batch_op.drop_index(
+            "settlement_active",
+            sqlite_where=sa.text("state = 'ACTIVE'"),
+            postgresql_where=sa.text("state = 'ACTIVE'"),
+        )
+
+    op.drop_table("settlement")
     with op.batch_alter_table("run", schema=None) as batch_op:
         batch_op.drop_index(
             "run_open",
@@ -1357,6 +1468,20 @@ def downgrade() -> None:
         )
 
     op.drop_table("run")
+    with op.batch_alter_table("payment_plan", schema=None) as batch_op:
+        batch_op.drop_index(
+            "payment_plan_due",
+            sqlite_where=sa.text("state = 'ACTIVE'"),
+            postgresql_where=sa.text("state = 'ACTIVE'"),
+        )
+        batch_op.drop_index("payment_plan_case")
+        batch_op.drop_index(
+            "payment_plan_active",
+            sqlite_where=sa.text("state = 'ACTIVE'"),
+            postgresql_where=sa.text("state = 'ACTIVE'"),
+        )
+
+    op.drop_table("payment_plan")
     with op.batch_alter_table("outreach", schema=None) as batch_op:
         batch_op.drop_index("outreach_once")
         batch_op.drop_index("outreach_case")

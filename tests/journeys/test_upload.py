@@ -79,7 +79,7 @@ def test_u3_numbers_are_read_for_the_phone_country_and_a_prefix_wins(
     agency: Agency, tmp_path: Path
 ) -> None:
     phones = ["0664 1234567", "+41 44 668 18 00", "12"]
-    rows = [consumer(n, phone=phone) for n, phone in enumerate(phones)]
+    rows = [consumer(n, phone=phone, country="DE") for n, phone in enumerate(phones)]
     story = Story.reviewed(agency, workbook(tmp_path, rows), phoneCountry="AT")
     values = [row["values"]["phone"] for row in story.rows().values()]
     assert [(v["raw"], v["value"]) for v in values[:2]] == [

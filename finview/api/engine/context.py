@@ -46,6 +46,15 @@ class Unauthenticated(GraphQLError):
         super().__init__("Not signed in.", extensions={"code": "UNAUTHENTICATED"})
 
 
+class Missing(GraphQLError):
+    """A subscription to an object that is missing, or foreign: the two read the same."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This object does not exist, or you may not see it.", extensions={"code": "NOT_FOUND"}
+        )
+
+
 class BadCursor(GraphQLError):
     """A cursor that was not made for this list."""
 

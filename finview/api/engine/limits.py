@@ -1,11 +1,12 @@
 """One linear pass over a document: depth, aliases, expanded fields, directives, roots, cost.
 
 Fragments are measured once each, however often they are spread, and sums saturate: the work is
-linear in the size of the document. Cycles and unknown fragments are left to validation.
+linear in the size of the document. Cycles and unknown names are left to validation.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphql import (
@@ -13,11 +14,19 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLNamedType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
     InlineFragmentNode,
     IntValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
     VariableNode,
+    get_named_type,
 )
 
 from finview.api.engine.context import TooComplex
@@ -29,119 +38,245 @@ ALIASES_MAX = 60
 FIELDS_MAX = 1_500
 DIRECTIVES_MAX = 60
 ROOTS_MAX = 20
+DEFINITIONS_MAX = 80
+REPEATS_MAX = 60
+OBJECT_REPEATS_MAX = 40
+FRAGMENTS_NESTED_MAX = 20
 COST_MAX = 20_000
 PAGE_DEFAULT = 50
 PAGE_MAX = 200
+LIST_COST = 10
+COUNT_COST = 20
+INTROSPECTION_COST = 100
 _SATURATED = 1_000_000_000
+_INTROSPECTION = ("__schema", "__type")
+_ITEMS = ("nodes", "edges")
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What a selection amounts to once its fragments are put in."""
+    """What a selection amounts to once its fragments are put in.
+
+    `items` is the cost of one item of the page that encloses the selection, `cost` all the rest;
+    `deep` is the depth below an introspection field.
+    """
 
     depth: int = 0
+    deep: int = 0
     aliases: int = 0
     fields: int = 0
     directives: int = 0
-    cost: int = 0
     roots: int = 0
+    cost: int = 0
+    items: int = 0
 
     def plus(self, other: "Measure") -> "Measure":
         """Return both beside each other."""
         return Measure(
             max(self.depth, other.depth),
+            max(self.deep, other.deep),
             min(self.aliases + other.aliases, _SATURATED),
             min(self.fields + other.fields, _SATURATED),
             min(self.directives + other.directives, _SATURATED),
-            min(self.cost + other.cost, _SATURATED),
             min(self.roots + other.roots, _SATURATED),
+            min(self.cost + other.cost, _SATURATED),
+            min(self.items + other.items, _SATURATED),
         )
 
 
-def check(document: DocumentNode, variables: Mapping[str, Any]) -> int:
-    """Raise `TooComplex` for the first limit the document breaks; return its static cost."""
-    fragments = {
-        node.name.value: node
-        for node in document.definitions
-        if isinstance(node, FragmentDefinitionNode)
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What `check` learned: the operations that introspect, and the variables of page sizes."""
+
+    introspecting: frozenset[str | None]
+    pages: frozenset[str]
+
+
+def check(schema: GraphQLSchema, document: DocumentNode) -> Shape:
+    """Raise `TooComplex` for the first limit of structure that a document breaks.
+
+    What depends on variables is left to `cost`.
+    """
+    refuse_over((("operations and fragments", len(document.definitions), DEFINITIONS_MAX),))
+    meter = Meter(schema, document, {})
+    operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
+    whole, introspecting = Measure(), set()
+    for operation in operations:
+        found = meter.operation(operation)
+        if found.deep:
+            introspecting.add(operation.name.value if operation.name else None)
+        whole = whole.plus(replace(found, roots=0))
+        refuse_over((("root fields", found.roots, ROOTS_MAX),))
+    # Summed over all operations: none of them is free, though only one will run.
+    refuse_over(
+        (
+            ("depth", whole.depth, DEPTH_MAX),
+            ("introspection depth", whole.deep, INTROSPECTION_DEPTH_MAX),
+            ("aliases", whole.aliases, ALIASES_MAX),
+            ("fields", whole.fields, FIELDS_MAX),
+            # Validation compares fields of one name pair by pair: that is quadratic.
+            ("repeated fields", meter.most_repeated(leaves=True), REPEATS_MAX),
+            ("repeated objects", meter.most_repeated(leaves=False), OBJECT_REPEATS_MAX),
+            ("directives", whole.directives + _outer_directives(document), DIRECTIVES_MAX),
+        )
+    )
+    return Shape(frozenset(introspecting), frozenset(meter.pages))
+
+
+def cost(
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    operation: OperationDefinitionNode,
+    variables: Mapping[str, Any],
+) -> int:
+    """Return the static cost of an operation with its variables; raises `TooComplex`."""
+    found = Meter(schema, document, variables_of(operation, variables)).operation(operation).cost
+    refuse_over((("cost", found, COST_MAX),))
+    return found
+
+
+def variables_of(operation: OperationDefinitionNode, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the variables that were given and the whole numbers that others default to."""
+    defaults = {
+        node.variable.name.value: int(node.default_value.value)
+        for node in operation.variable_definitions or ()
+        if isinstance(node.default_value, IntValueNode)
     }
-    meter = _Meter(fragments, variables)
-    total = 0
+    return {**defaults, **given}
+
+
+def refuse_over(limits: Iterable[tuple[str, int, int]]) -> None:
+    """Raise `TooComplex` for the first (name, value, allowed) whose value is over."""
+    for name, value, allowed in limits:
+        if value > allowed:
+            raise TooComplex(name, allowed)
+
+
+def _outer_directives(document: DocumentNode) -> int:
+    """Return how many directives stand at operations, fragments and variables."""
+    found = 0
     for node in document.definitions:
-        if isinstance(node, OperationDefinitionNode):
-            found = meter.selection(node.selection_set)
-            deep = INTROSPECTION_DEPTH_MAX if meter.introspects else DEPTH_MAX
-            for name, value, allowed in (
-                ("depth", found.depth, deep),
-                ("aliases", found.aliases, ALIASES_MAX),
-                ("fields", found.fields, FIELDS_MAX),
-                ("directives", found.directives, DIRECTIVES_MAX),
-                ("root fields", found.roots, ROOTS_MAX),
-                ("cost", found.cost, COST_MAX),
-            ):
-                if value > allowed:
-                    raise TooComplex(name, allowed)
-            total = max(total, found.cost)
-    return total
+        found += len(getattr(node, "directives", None) or ())
+        for variable in getattr(node, "variable_definitions", None) or ():
+            found += len(variable.directives or ())
+    return found
 
 
-class _Meter:
+class Meter:
+    """Measures the operations of one document, each fragment once."""
+
     def __init__(
-        self, fragments: Mapping[str, FragmentDefinitionNode], variables: Mapping[str, Any]
+        self, schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, Any]
     ) -> None:
-        self.fragments = fragments
+        self.schema = schema
         self.variables = variables
-        self.known: dict[str, Measure] = {}
-        self.open: set[str] = set()
-        self.introspects = False
+        self.fragments = {
+            node.name.value: node
+            for node in document.definitions
+            if isinstance(node, FragmentDefinitionNode)
+        }
+        self.pages: set[str] = set()
+        """The variables that stand for page sizes: with the same values the cost is the same."""
+        self._names: Counter[tuple[bool, str]] = Counter()
+        self._known: dict[str, Measure] = {}
+        self._open: set[str] = set()
 
-    def selection(self, selections: SelectionSetNode | None) -> Measure:
-        """Measure a selection set; its own fields count as roots."""
+    def most_repeated(self, *, leaves: bool) -> int:
+        """Return how often the most frequent name of an answer stands in what was measured."""
+        return max((n for (leaf, _), n in self._names.items() if leaf is leaves), default=0)
+
+    def operation(self, node: OperationDefinitionNode) -> Measure:
+        """Measure an operation."""
+        return self._selection(node.selection_set, self.schema.get_root_type(node.operation))
+
+    def _selection(
+        self, selections: SelectionSetNode | None, parent: GraphQLNamedType | None
+    ) -> Measure:
         found = Measure()
         for node in selections.selections if selections is not None else ():
-            found = found.plus(Measure(directives=len(node.directives or ())))
+            part = Measure()
             if isinstance(node, FieldNode):
-                found = found.plus(self._field(node))
+                part = self._field(node, parent)
+                name = node.alias.value if node.alias else node.name.value
+                self._names[node.selection_set is None, name] += 1
             elif isinstance(node, InlineFragmentNode):
-                found = found.plus(self.selection(node.selection_set))
+                named = node.type_condition
+                of = self.schema.get_type(named.name.value) if named else parent
+                part = self._selection(node.selection_set, of)
             elif isinstance(node, FragmentSpreadNode):
-                found = found.plus(self._fragment(node.name.value))
+                part = self._fragment(node.name.value)
+            found = found.plus(part)
+            if node.directives:
+                found = replace(found, directives=found.directives + len(node.directives))
         return found
 
     def _fragment(self, name: str) -> Measure:
-        if name in self.known:
-            return self.known[name]
-        if name in self.open or name not in self.fragments:
+        node = self.fragments.get(name)
+        if node is None or name in self._open:
             return Measure()
-        self.open.add(name)
-        self.known[name] = self.selection(self.fragments[name].selection_set)
-        self.open.discard(name)
-        return self.known[name]
+        if len(self._open) >= FRAGMENTS_NESTED_MAX:
+            raise TooComplex("nested fragments", FRAGMENTS_NESTED_MAX)
+        if name not in self._known:
+            self._open.add(name)
+            of = self.schema.get_type(node.type_condition.name.value)
+            self._known[name] = self._selection(node.selection_set, of)
+            self._open.discard(name)
+        return self._known[name]
 
-    def _field(self, node: FieldNode) -> Measure:
-        self.introspects = self.introspects or node.name.value in ("__schema", "__type")
-        inner = self.selection(node.selection_set)
-        times, own = self._page(node), 20 if node.name.value == "totalCount" else 0
-        return Measure(
+    def _field(self, node: FieldNode, parent: GraphQLNamedType | None) -> Measure:
+        name = node.name.value
+        definition = None
+        if isinstance(parent, (GraphQLObjectType, GraphQLInterfaceType)):
+            definition = self.schema.get_field(parent, name)
+        inner = self._selection(
+            node.selection_set, get_named_type(definition.type) if definition else None
+        )
+        found = Measure(
             depth=inner.depth + 1,
+            deep=inner.deep,
             aliases=inner.aliases + (node.alias is not None),
             fields=inner.fields + 1,
             directives=inner.directives,
-            cost=min((inner.cost + (1 if node.selection_set else 0)) * times + own, _SATURATED),
             roots=1,
         )
+        if name in _INTROSPECTION:
+            return replace(found, depth=1, deep=inner.depth + 1, cost=INTROSPECTION_COST)
+        return replace(found, **self._cost(node, definition, inner))
 
-    def _page(self, node: FieldNode) -> int:
-        """Return how many objects a field may stand for: `first`, if it is a connection."""
+    def _cost(
+        self, node: FieldNode, definition: GraphQLField | None, inner: Measure
+    ) -> dict[str, int]:
+        name = node.name.value
+        if name == "totalCount":
+            return {"cost": COUNT_COST}
+        if node.selection_set is None:
+            return {}
+        each = min(inner.cost + 1, _SATURATED)
+        if definition is not None and "first" in definition.args:
+            whole = inner.cost + inner.items * self._page(node, definition)
+            return {"cost": min(whole + 1, _SATURATED)}
+        if definition is not None and not _is_list(definition):
+            return {"cost": min(each + inner.items, _SATURATED)}
+        if name in _ITEMS:
+            return {"items": each}
+        return {"cost": min(each * (LIST_COST if definition is not None else 1), _SATURATED)}
+
+    def _page(self, node: FieldNode, definition: GraphQLField) -> int:
+        """Return how many items a page may have: `first`, its default, or the general default."""
+        default = definition.args["first"].default_value
+        size: Any = default if isinstance(default, int) else PAGE_DEFAULT
         for argument in node.arguments or ():
-            if argument.name.value == "first":
-                value: Any = PAGE_DEFAULT
+            if argument.name.value in ("first", "last"):
                 if isinstance(argument.value, IntValueNode):
-                    value = int(argument.value.value)
+                    size = int(argument.value.value[:12])
                 elif isinstance(argument.value, VariableNode):
-                    value = self.variables.get(argument.value.name.value, PAGE_DEFAULT)
-                return max(1, min(value, PAGE_MAX)) if isinstance(value, int) else PAGE_DEFAULT
-        nodes = {"nodes", "edges"}
-        chosen = node.selection_set.selections if node.selection_set is not None else ()
-        paged = any(isinstance(n, FieldNode) and n.name.value in nodes for n in chosen)
-        return PAGE_DEFAULT if paged else 1
+                    self.pages.add(argument.value.name.value)
+                    size = self.variables.get(argument.value.name.value, size)
+        return max(1, min(size, PAGE_MAX)) if isinstance(size, int) else PAGE_DEFAULT
+
+
+def _is_list(definition: GraphQLField) -> bool:
+    kind = definition.type
+    if isinstance(kind, GraphQLNonNull):
+        kind = kind.of_type
+    return isinstance(kind, GraphQLList)

@@ -47,19 +47,17 @@ def page(
     after: str | None,
 ) -> Page[T]:
     """Return the page after a cursor; raises `BadCursor`, `BadRequest` for an impossible size."""
-    first = PAGE_DEFAULT if first is None else first
-    if not 0 < first <= PAGE_MAX:
-        raise BadRequest(f"first must lie between 1 and {PAGE_MAX}")
-    mark = _fingerprint(order)
+    first = size_of(first)
+    mark = fingerprint(order)
     wanted = statement
     if after is not None:
-        wanted = wanted.where(_beyond(order, _values(after, mark, len(order))))
+        wanted = wanted.where(beyond(order, values_of(after, mark, len(order))))
     wanted = wanted.order_by(*(o.column.desc() if o.descending else o.column for o in order))
     rows = list(session.scalars(wanted.limit(first + 1)))
     shown = rows[:first]
     return Page(
         rows=shown,
-        cursors=[_cursor(mark, [getattr(row, o.column.key) for o in order]) for row in shown],
+        cursors=[cursor(mark, [getattr(row, o.column.key) for o in order]) for row in shown],
         has_next=len(rows) > first,
         has_previous=after is not None,
         count=lambda: counted(session, statement),
@@ -71,12 +69,21 @@ def counted(session: Session, statement: Select[Any]) -> int:
     return session.scalar(select(func.count()).select_from(statement.subquery())) or 0
 
 
-def _fingerprint(order: Sequence[Order]) -> str:
+def size_of(first: int | None) -> int:
+    """Return how many rows a page has; raises `BadRequest` for an impossible size."""
+    first = PAGE_DEFAULT if first is None else first
+    if not 0 < first <= PAGE_MAX:
+        raise BadRequest(f"first must lie between 1 and {PAGE_MAX}")
+    return first
+
+
+def fingerprint(order: Sequence[Order]) -> str:
+    """Return the mark that ties a cursor to a type and an order."""
     text = ",".join(f"{o.column.class_.__name__}.{o.column.key}{o.descending}" for o in order)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def _beyond(order: Sequence[Order], values: Sequence[Any]) -> ColumnElement[bool]:
+def beyond(order: Sequence[Order], values: Sequence[Any]) -> ColumnElement[bool]:
     """Return the condition for rows behind the cursor: a longer common prefix, then beyond."""
     ways: list[ColumnElement[bool]] = []
     for n, one in enumerate(order):
@@ -86,7 +93,8 @@ def _beyond(order: Sequence[Order], values: Sequence[Any]) -> ColumnElement[bool
     return or_(*ways)
 
 
-def _cursor(mark: str, values: Sequence[Any]) -> str:
+def cursor(mark: str, values: Sequence[Any]) -> str:
+    """Return the cursor of a row with these values of the order's columns."""
     plain = [mark, *(_plain(value) for value in values)]
     return base64.urlsafe_b64encode(orjson.dumps(plain)).decode().rstrip("=")
 
@@ -97,9 +105,10 @@ def _plain(value: Any) -> Any:
     return {"d": value.isoformat()} if isinstance(value, date) else value
 
 
-def _values(cursor: str, mark: str, length: int) -> list[Any]:
+def values_of(given: str, mark: str, length: int) -> list[Any]:
+    """Return the values of a cursor; raises `BadCursor` when it is not of this list."""
     try:
-        padded = cursor + "=" * (-len(cursor) % 4)
+        padded = given + "=" * (-len(given) % 4)
         found = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         if not isinstance(found, list) or found[0] != mark or len(found) != length + 1:
             raise BadCursor

@@ -1,36 +1,32 @@
-"""GraphQL over HTTP: one operation, in a worker thread, with one session."""
+"""One GraphQL operation: read, limited, executed in one session of a worker thread, answered."""
 
-import logging
-import secrets
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
-import strawberry
-from graphql import (
-    DocumentNode,
-    ExecutionResult,
-    GraphQLError,
-    OperationDefinitionNode,
-    OperationType,
-    execute_sync,
-    parse,
-    validate,
-)
+from graphql import ExecutionResult, GraphQLError, OperationType, execute_sync
 from sqlalchemy.orm import Session
 
 from finview.accounts.access import Viewer
-from finview.api.engine import limits
+from finview.api.engine import faults, limits, persisted
+from finview.api.engine import run as reading
 from finview.api.engine.context import Context
-from finview.api.schema import build
+from finview.api.engine.documents import DOCUMENTS, Document, Operation, core_schema
+from finview.api.engine.rate import Buckets
+from finview.db import is_transient
+from finview.db.deadline import is_timeout
 from finview.db.runtime import Services
+from finview.settings import Settings
 
-log = logging.getLogger(__name__)
+T = TypeVar("T")
+Who = Callable[[Session], Viewer | None]
 
-DOCUMENTS = 512
-_OURS = {"UNAUTHENTICATED", "BAD_CURSOR", "QUERY_TOO_COMPLEX", "BAD_REQUEST"}
+REPEATS = 3
+VARIABLE_FAULTS_MAX = 5
+# As it stands, or as GraphQL writes it in a string.
+_NUL = re.compile(r"\0|\\u(?:0000|\{0+\})")
 
 
 class NotARequest(Exception):
@@ -39,11 +35,36 @@ class NotARequest(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One operation as it was sent."""
+    """One operation as it was sent: a text, or the hash of a trusted document."""
 
     query: str
     variables: Mapping[str, Any]
-    operation_name: str | None
+    operation_name: str | None = None
+    document_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sends a request: how to sign in, the language asked for, and whom to count it to."""
+
+    who: Who
+    locale: str
+    origin: Hashable = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An operation that may run."""
+
+    request: Request
+    document: Document
+    operation: Operation
+    cost: int
+
+    @property
+    def kind(self) -> OperationType:
+        """Return whether it is a query, a mutation or a subscription."""
+        return self.operation.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +73,11 @@ class Answer:
 
     body: dict[str, Any]
     executed: bool
+    broken: bool = False
+
+    def content(self) -> bytes:
+        """Return the answer as it is sent."""
+        return orjson.dumps(self.body)
 
 
 def read_request(body: bytes) -> Request:
@@ -60,79 +86,145 @@ def read_request(body: bytes) -> Request:
         given = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise NotARequest("the body is not JSON") from None
-    if not isinstance(given, dict) or not isinstance(given.get("query"), str):
-        raise NotARequest("query must be a string")
-    variables, name = given.get("variables"), given.get("operationName")
-    extensions = given.get("extensions")
-    if variables is not None and not isinstance(variables, dict):
-        raise NotARequest("variables must be an object")
-    if name is not None and not isinstance(name, str):
-        raise NotARequest("operationName must be a string")
-    if extensions is not None and not isinstance(extensions, dict):
-        raise NotARequest("extensions must be an object")
-    return Request(given["query"], variables or {}, name)
+    return request_of(given, may_hold_nul=b"\\u0000" in body)
 
 
-@lru_cache(DOCUMENTS)
-def _document(query: str) -> tuple[DocumentNode, tuple[GraphQLError, ...]]:
-    """Parse and validate once; the static limits are checked before validation."""
-    document = parse(query, max_tokens=limits.TOKENS_MAX)
-    limits.check(document, {})
-    return document, tuple(validate(_schema(build()), document, max_errors=5))
+def request_of(given: object, *, may_hold_nul: bool = True) -> Request:
+    """Check the parts of a request; raises `NotARequest`."""
+    if isinstance(given, list):
+        raise NotARequest("send one operation at a time: batches are not answered")
+    if not isinstance(given, dict):
+        raise NotARequest("the body must be an object")
+    for name, kind, wanted in (
+        ("query", str, "a string"),
+        ("documentId", str, "a string"),
+        ("operationName", str, "a string"),
+        ("variables", dict, "an object"),
+        ("extensions", dict, "an object"),
+    ):
+        if given.get(name) is not None and not isinstance(given[name], kind):
+            raise NotARequest(f"{name} must be {wanted}")
+    query, document_id = given.get("query"), given.get("documentId")
+    if (query is None) == (document_id is None):
+        raise NotARequest("send either query or documentId")
+    variables = given.get("variables") or {}
+    # No database keeps a NUL in a text, and no person means one.
+    if _NUL.search(query or "") or (may_hold_nul and _holds_nul(variables)):
+        raise NotARequest("the request holds a NUL character")
+    return Request(query or "", variables, given.get("operationName"), document_id)
 
 
-def _schema(schema: strawberry.Schema) -> Any:
-    return schema._schema  # noqa: SLF001  # Strawberry has no public name for its graphql-core schema
+def prepared(settings: Settings, request: Request, locale: str) -> Ready | Answer:
+    """Return the operation, ready to run; or the answer to one that can't run.
 
-
-def prepared(request: Request) -> tuple[DocumentNode, OperationDefinitionNode, int] | Answer:
-    """Return document, operation and static cost; or the answer to a document that can't run."""
+    Nothing of this asks the database.
+    """
+    query = _text(settings, request)
+    if query is None:
+        return refusal(faults.bad_request("this document is not one of the trusted ones"))
     try:
-        document, faults = _document(request.query)
-        cost = limits.check(document, request.variables)
+        document = DOCUMENTS.of(query, hide_suggestions=settings.env == "production")
+        if document.faults:
+            return refusal(*(faults.shown(fault, locale) for fault in document.faults))
+        operation = document.operation(request.operation_name)
+        if operation is None:
+            why = "name one operation of the document: operationName"
+            return refusal(faults.bad_request(why))
+        return Ready(request, document, operation, document.cost(operation, request.variables))
     except GraphQLError as error:
-        return Answer({"errors": [_shown(error)]}, executed=False)
-    if faults:
-        return Answer({"errors": [_shown(fault) for fault in faults]}, executed=False)
-    operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
-    if request.operation_name is not None:
-        operations = [o for o in operations if o.name and o.name.value == request.operation_name]
-    if len(operations) != 1:
-        why = "name one operation of the document" if operations else "no such operation"
-        return Answer({"errors": [{"message": why}]}, executed=False)
-    return document, operations[0], cost
+        return refusal(faults.shown(error, locale))
 
 
-def is_mutation(operation: OperationDefinitionNode) -> bool:
-    """Tell whether an operation writes."""
-    return operation.operation is OperationType.MUTATION
-
-
-def run(
-    services: Services,
-    request: Request,
-    document: DocumentNode,
-    operation: OperationDefinitionNode,
-    cost: int,
-    *,
-    viewer: Viewer | None,
-    locale: str,
-) -> Answer:
-    """Execute an operation with one session: a unit if it writes, else a reading session.
+def run(services: Services, ready: Ready, caller: Caller) -> Answer:
+    """Sign in and execute: a query in a reading session, a mutation in a unit.
 
     Several mutations run in order, each in a savepoint of its own; an unexpected error undoes all.
+    Blocks: call it in a worker thread. Nothing is raised: this is an edge.
     """
-    db = services.db
-    if not is_mutation(operation):
-        with db.reading(deadline_s=services.settings.operation_s_max) as session:
-            return _answer(_executed(services, session, request, document, viewer, locale), cost)
+    if ready.kind is OperationType.MUTATION:
+        return _at_the_edge(caller, lambda: _written(services, ready, caller), lambda a: a)
+
+    def read(session: Session) -> Answer:
+        viewer = caller.who(session)
+        stopped = refused(services, ready, caller, viewer)
+        return stopped or execute(services, session, ready, viewer, caller.locale)
+
+    return guarded(services, caller, read, lambda answer: answer)
+
+
+def guarded(
+    services: Services,
+    caller: Caller,
+    read: Callable[[Session], T],
+    failed: Callable[[Answer], T],
+) -> T:
+    """Read in a session of its own; whatever is raised becomes an answer, handed to `failed`."""
+
+    def reading() -> T:
+        with services.db.reading(deadline_s=services.settings.operation_s_max) as session:
+            return read(session)
+
+    return _at_the_edge(caller, reading, failed)
+
+
+def _at_the_edge(caller: Caller, call: Callable[[], T], failed: Callable[[Answer], T]) -> T:
     try:
-        with db.unit(deadline_s=services.settings.operation_s_max) as session:
-            answer = _answer(_executed(services, session, request, document, viewer, locale), cost)
-            _keep(answer)
-            return answer
-    except _Undo as undone:
-        return undone.answer
+        return call()
+    except Exception as error:  # noqa: BLE001 -- this is the edge: logged under an id, and masked
+        if is_timeout(error):
+            return failed(refusal(faults.coded("TIMEOUT", caller.locale), executed=True))
+        body = {"errors": [faults.internal(error, caller.locale)]}
+        return failed(Answer(body, executed=False, broken=True))
+
+
+def execute(
+    services: Services, session: Session, ready: Ready, viewer: Viewer | None, locale: str
+) -> Answer:
+    """Execute an operation with a session that is open."""
+    locale = viewer.locale if viewer is not None else locale
+    context = Context(session=session, services=services, viewer=viewer, locale=locale)
+    if ready.kind is OperationType.QUERY:
+        data = reading.answered(context, ready.document, ready.operation, ready.request.variables)
+        if data is not None:
+            return Answer({"data": data, "extensions": _extensions(ready.cost)}, executed=True)
+    result = execute_sync(
+        core_schema(),
+        ready.document.node,
+        variable_values=dict(ready.request.variables),
+        operation_name=ready.request.operation_name,
+        context_value=context,
+        max_coercion_errors=VARIABLE_FAULTS_MAX,
+        hide_suggestions=services.settings.env == "production",
+    )
+    return _answer(result, ready.cost, locale)
+
+
+def refusal(*errors: dict[str, Any], executed: bool = False) -> Answer:
+    """Return an answer that is errors alone."""
+    body: dict[str, Any] = {"errors": list(errors)}
+    return Answer({**body, "data": None} if executed else body, executed)
+
+
+def _written(services: Services, ready: Ready, caller: Caller) -> Answer:
+    """Execute a mutation; one that only met a neighbour is repeated, as nothing was kept."""
+    # Strangers never hold the writer's turn.
+    with services.db.reading() as session:
+        viewer = caller.who(session)
+    stopped = refused(services, ready, caller, viewer)
+    if stopped is not None:
+        return stopped
+    for left in reversed(range(REPEATS)):
+        try:
+            with services.db.unit(deadline_s=services.settings.operation_s_max) as session:
+                answer = execute(services, session, ready, viewer, caller.locale)
+                _keep(answer)
+                return answer
+        except _Undo as undone:
+            return undone.answer
+        except Exception as error:
+            if not left or not is_transient(error):
+                raise
+    raise AssertionError  # the last round returns or raises
 
 
 class _Undo(Exception):
@@ -149,51 +241,87 @@ def _keep(answer: Answer) -> None:
         raise _Undo(answer)
 
 
-def _executed(
-    services: Services,
-    session: Session,
-    request: Request,
-    document: DocumentNode,
-    viewer: Viewer | None,
-    locale: str,
-) -> ExecutionResult:
-    return execute_sync(
-        _schema(build()),
-        document,
-        variable_values=dict(request.variables),
-        operation_name=request.operation_name,
-        context_value=Context(session=session, services=services, viewer=viewer, locale=locale),
-    )
+def _text(settings: Settings, request: Request) -> str | None:
+    """Return the text of the document, if it may be run at all."""
+    folder = settings.documents_dir
+    if request.document_id is not None:
+        return persisted.find(folder, request.document_id)
+    if settings.documents == "only" and not persisted.is_trusted(folder, request.query):
+        return None
+    return request.query
 
 
-def _answer(result: ExecutionResult, cost: int) -> Answer:
+def refused(
+    services: Services, ready: Ready, caller: Caller, viewer: Viewer | None
+) -> Answer | None:
+    """Return the answer to a viewer who may not introspect, or has spent too much."""
+    known = ("user", viewer.user_id) if viewer is not None else ("origin", caller.origin)
+    locale = viewer.locale if viewer is not None else caller.locale
+    wait_s = services.get(Buckets).spend(known, ready.cost)
+    if wait_s > 0:
+        return refusal(faults.rate_limited(wait_s, locale))
+    staff = viewer is not None and viewer.staff
+    if ready.operation.introspects and not staff and services.settings.env == "production":
+        return refusal(faults.introspection_off(locale))
+    return None
+
+
+def _answer(result: ExecutionResult, cost: int, locale: str) -> Answer:
     body: dict[str, Any] = {}
     if result.errors:
-        body["errors"] = [_shown(error) for error in result.errors]
+        for error in result.errors:
+            cause = _cause(error)
+            if is_transient(cause) or is_timeout(cause):
+                raise cause  # the whole is repeated, or answered as a time-out
+        body["errors"] = [faults.shown(error, locale) for error in result.errors]
     # Errors of variables come before execution: then there is no data at all.
     executed = result.data is not None or not result.errors or bool(result.errors[0].path)
     if executed:
         body["data"] = result.data
-    body["extensions"] = {"cost": {"requested": cost, "limit": limits.COST_MAX}}
-    return Answer(body, executed=executed)
+    body["extensions"] = _extensions(cost)
+    return Answer(body, executed)
 
 
-def _shown(error: GraphQLError) -> dict[str, Any]:
-    """Return an error as clients may see it; a bug is masked, and logged under an id."""
-    original = error.original_error
-    if original is None or (isinstance(original, GraphQLError) and original.extensions):
-        source = original if isinstance(original, GraphQLError) else error
-        shown: dict[str, Any] = dict(error.formatted)
-        if source.extensions:
-            shown["extensions"] = dict(source.extensions)
-        return shown
-    key = secrets.token_hex(8)
-    log.error("graphql.internal id=%s", key, exc_info=original)
-    return {
-        "message": f"Something went wrong on our side ({key}).",
-        "path": list(error.path or ()),
-        "extensions": {"code": "INTERNAL", "id": key},
-    }
+def _extensions(cost: int) -> dict[str, Any]:
+    return {"cost": {"requested": cost, "limit": limits.COST_MAX}}
 
 
-__all__ = ["Answer", "NotARequest", "Request", "is_mutation", "prepared", "read_request", "run"]
+def _cause(error: GraphQLError) -> BaseException:
+    """Return what was raised while a field ran."""
+    found: BaseException = error
+    while isinstance(found, GraphQLError) and found.original_error is not None:
+        found = found.original_error
+    return found
+
+
+def _holds_nul(value: object) -> bool:
+    """Tell whether a JSON value holds a NUL anywhere."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            if "\0" in one:
+                return True
+        elif isinstance(one, dict):
+            left += [*one.keys(), *one.values()]
+        elif isinstance(one, (list, tuple)):
+            left += one
+    return False
+
+
+__all__ = [
+    "Answer",
+    "Caller",
+    "NotARequest",
+    "Ready",
+    "Request",
+    "Who",
+    "execute",
+    "guarded",
+    "prepared",
+    "read_request",
+    "refusal",
+    "refused",
+    "request_of",
+    "run",
+]

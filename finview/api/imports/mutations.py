@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 import strawberry
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, false, or_, select
 
 from finview.accounts.access import Action, find, may, visible
 from finview.api.common import PageInfo, f
@@ -15,6 +15,7 @@ from finview.api.engine.errors import UserError, mutate
 from finview.api.engine.ids import key_of
 from finview.api.engine.paging import Order, Page, page
 from finview.api.engine.scalars import JSON, CountryCode, as_object
+from finview.api.engine.sources import Conn, Find, root
 from finview.api.enums import DebtorKind, ImportState
 from finview.api.imports.types import Import, ImportField, ImportRow, ImportRowWhere, Upload
 from finview.customers.models import Portfolio as PortfolioRow
@@ -207,21 +208,27 @@ def imports(
 ) -> ImportConnection:
     """Return the visible imports, newest first."""
     ctx = info.context
-    statement = visible(select(models.Import), ctx.who)
-    if where is not None:
-        if where.state is not None:
-            statement = statement.where(models.Import.state.in_([s.value for s in where.state]))
-        for column, value, tag in (
-            (models.Import.customer_id, where.customer_id, "cus"),
-            (models.Import.portfolio_id, where.portfolio_id, "pf"),
-        ):
-            if value is not None:
-                statement = statement.where(column == _key_or_none(value, tag))
+    statement = visible(select(models.Import), ctx.who).where(_wanted(where))
     order = [Order(models.Import.id, descending=True)]
     found: Page[models.Import] = page(ctx.session, statement, order, first=first, after=after)
     return ImportConnection(
         page=found, nodes=[Import.of(r) for r in found.rows], page_info=PageInfo.of(found)
     )
+
+
+def _wanted(where: ImportWhere | None = None) -> ColumnElement[bool]:
+    parts: list[ColumnElement[bool]] = []
+    if where is not None and where.state is not None:
+        parts.append(or_(false(), *(models.Import.state == s.value for s in where.state)))
+    if where is not None and where.customer_id is not None:
+        parts.append(models.Import.customer_id == _key_or_none(where.customer_id, "cus"))
+    if where is not None and where.portfolio_id is not None:
+        parts.append(models.Import.portfolio_id == _key_or_none(where.portfolio_id, "pf"))
+    return and_(True, *parts)
+
+
+root("imports", Conn("Import", lambda: [Order(models.Import.id, descending=True)], where=_wanted))
+root("import_", Find("Import"))
 
 
 def import_fields(info: Info, debtor_kind: DebtorKind) -> list[ImportField]:

@@ -19,6 +19,7 @@ from finview.api.engine.errors import UserError, stored_error, user_error
 from finview.api.engine.ids import encode
 from finview.api.engine.paging import Order, Page, page
 from finview.api.engine.scalars import JSON, CountryCode
+from finview.api.engine.sources import Bulk, Calc, Conn, Id, One, cols, source
 from finview.api.enums import DebtorKind, ImportSection, ImportState, MatchOutcome
 from finview.api.jobs import Job, job_of
 from finview.cases.models import Case as CaseRow
@@ -326,7 +327,7 @@ class Import(Node):
     @strawberry.field(description="Who created it.")
     def created_by(self, info: Info) -> User:
         """Return the person."""
-        return User.of(info.context.session.get_one(AccountUser, self.row.created_by))
+        return _users(info.context, [self.row.created_by])[self.row.created_by]
 
     @strawberry.field(description="The original file; downloadable until a revert.")
     def file(self, info: Info) -> StoredFile:
@@ -361,14 +362,7 @@ class Import(Node):
     @strawberry.field(description="Its rows by section.")
     def section_counts(self, info: Info) -> ImportSectionCounts:
         """Return the counts of the sections."""
-        counts = section_counts(info.context.session, [self.row.id])[self.row.id]
-        return ImportSectionCounts(
-            total=sum(counts.values()),
-            ready=counts.get("READY", 0),
-            needs_cleansing=counts.get("NEEDS_CLEANSING", 0),
-            faulty=counts.get("FAULTY", 0),
-            skipped=counts.get("SKIPPED", 0),
-        )
+        return _section_counts(info.context, [self.row.id])[self.row.id]
 
     @strawberry.field(description="Its rows, in file order.")
     def rows(
@@ -446,14 +440,49 @@ class Import(Node):
     @strawberry.field(description="What the reader noticed and went on with.")
     def notices(self, info: Info) -> list[ImportNotice]:
         """Return the notices."""
-        return [
-            ImportNotice(
-                code=code,
-                message=sentence(code, info.context.locale, params),
-                params=JSON(params),
-            )
-            for code, params in self.row.notices
-        ]
+        return _notices(info.context, self.row.notices)
+
+
+def _section_counts(ctx: Context, keys: Sequence[int]) -> dict[int, ImportSectionCounts]:
+    return {
+        key: ImportSectionCounts(
+            total=sum(counts.values()),
+            ready=counts.get("READY", 0),
+            needs_cleansing=counts.get("NEEDS_CLEANSING", 0),
+            faulty=counts.get("FAULTY", 0),
+            skipped=counts.get("SKIPPED", 0),
+        )
+        for key, counts in section_counts(ctx.session, list(keys)).items()
+    }
+
+
+def _users(ctx: Context, keys: Sequence[int]) -> dict[int, User]:
+    users = select(AccountUser).where(AccountUser.id.in_(keys))
+    return {user.id: User.of(user) for user in ctx.session.scalars(users)}
+
+
+def _notices(ctx: Context, notices: Sequence[Any]) -> list[ImportNotice]:
+    return [
+        ImportNotice(code=code, message=sentence(code, ctx.locale, params), params=JSON(params))
+        for code, params in notices
+    ]
+
+
+source(
+    Import,
+    models.Import,
+    id=Id("imp"),
+    failure=Calc(lambda ctx, failure: stored_error(failure, ctx.locale), ("failure",)),
+    customer=One("Customer", "customer_id"),
+    portfolio=One("Portfolio", "portfolio_id"),
+    bucket=One("Bucket", "bucket_id"),
+    created_by=Bulk(_users, "created_by"),
+    section_counts=Bulk(_section_counts),
+    cases=Conn("Case", lambda: [Order(CaseRow.id)], "import_id"),
+    job=One("Job", "job_id", lost=True),
+    notices=Calc(_notices, ("notices",)),
+    **cols("number", "state", "debtor_kind", "phone_country", "created_at", "launched_at"),
+)
 
 
 def _file(session: Session, key: int | None) -> StoredFile | None:

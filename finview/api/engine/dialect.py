@@ -1,0 +1,245 @@
+"""What the two databases write differently, and a statement compiled to text once and for all."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Date,
+    Dialect,
+    Engine,
+    Select,
+    String,
+    Text,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+    type_coerce,
+)
+from sqlalchemy.types import TypeEngine
+
+from finview.db.base import UtcDateTime
+from finview.money import currencies_by_digits
+
+
+class Sql:
+    """One database's way to write values as text."""
+
+    name: str
+
+    def __init__(self, engine: Engine) -> None:
+        self.dialect: Dialect = engine.dialect
+
+    def keys(self, name: str) -> Any:
+        """Return what a key column is compared with by `in_`: any number of keys, one bind."""
+        raise NotImplementedError
+
+    def packed(self, keys: Sequence[int]) -> Any:
+        """Return keys as the bind of `keys` takes them."""
+        raise NotImplementedError
+
+    def instant(self, column: Any) -> ColumnElement[str]:
+        """Return milliseconds since 1970 as an instant with six decimals and Z."""
+        raise NotImplementedError
+
+    def day(self, column: Any) -> ColumnElement[str]:
+        """Return a date as ISO 8601."""
+        raise NotImplementedError
+
+    def shown(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """Return a column as the API shows it: instants and dates as text."""
+        if isinstance(column.type, UtcDateTime):
+            return self.instant(type_coerce(column, BigInteger))
+        return self.day(column) if isinstance(column.type, Date) else column
+
+    def public_id(self, tag: str, columns: Sequence[Any]) -> ColumnElement[str]:
+        """Return a public id."""
+        found: ColumnElement[str] = text(tag)
+        for column in columns:
+            found = found + text("_") + cast(column, Text)
+        return found
+
+    def money(self, minor: Any, currency: Any) -> ColumnElement[str]:
+        """Return minor units as a decimal text; NULL for a currency nobody knows."""
+        by_digits = currencies_by_digits()
+        usual = max(by_digits, key=lambda n: len(by_digits[n]))
+        ways = [
+            (currency.in_([text(c) for c in sorted(codes)]), self._decimal(minor, n))
+            for n, codes in sorted(by_digits.items(), key=lambda pair: pair[0] == usual)
+        ]
+        return case((currency == text("EUR"), self._decimal(minor, 2)), *ways)
+
+    def padded(self, number_: Any, size: int) -> ColumnElement[str]:
+        """Return a whole number with zeros in front."""
+        raise NotImplementedError
+
+    def _decimal(self, minor: Any, digits: int) -> ColumnElement[str]:
+        """Return a whole number with its point moved; a number shorter than that gets zeros."""
+        if not digits:
+            return cast(minor, Text)
+        size, unit = func.abs(minor, type_=BigInteger), number(10**digits)
+        sign = case((minor < number(0), text("-")), else_=text(""))
+        whole = cast(size // unit, Text)
+        return sign + whole + text(".") + self.padded(size % unit, digits)
+
+
+class Sqlite(Sql):
+    """SQLite 3.40 and newer."""
+
+    name = "sqlite"
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self.dialect = type(engine.dialect)(  # type: ignore[call-arg]  # the class is pysqlite's
+            paramstyle="named", json_deserializer=orjson.loads
+        )
+
+    def keys(self, name: str) -> Any:
+        """Return the numbers of a JSON array."""
+        found = func.json_each(later(name, String)).table_valued("value")
+        return select(found.c.value)
+
+    def packed(self, keys: Sequence[int]) -> Any:
+        """Return a JSON array."""
+        return orjson.dumps(keys).decode()
+
+    def instant(self, column: Any) -> ColumnElement[str]:
+        """Return the instant; the remainder is made positive for times before 1970."""
+        rest = _rest(column)
+        seconds = (column - rest) // number(1000)
+        stamp = func.strftime(text("%Y-%m-%dT%H:%M:%S"), seconds, text("unixepoch"), type_=Text)
+        return stamp + text(".") + self.padded(rest, 3) + text("000Z")
+
+    def padded(self, number_: Any, size: int) -> ColumnElement[str]:
+        """Return the number with zeros in front."""
+        return func.printf(text(f"%0{size}d"), number_, type_=Text)
+
+    def day(self, column: Any) -> ColumnElement[str]:
+        """Return the date: it is kept so."""
+        return type_coerce(column, Text)
+
+
+class Postgres(Sql):
+    """PostgreSQL."""
+
+    name = "postgresql"
+
+    def keys(self, name: str) -> Any:
+        """Return the numbers of an array."""
+        return select(func.unnest(later(name, ARRAY(BigInteger))))
+
+    def packed(self, keys: Sequence[int]) -> Any:
+        """Return a list, which the driver makes an array."""
+        return list(keys)
+
+    def instant(self, column: Any) -> ColumnElement[str]:
+        """Return the instant, read as UTC whatever the session's zone is."""
+        rest = _rest(column)
+        seconds = (column - rest) // number(1000)
+        moment = func.timezone(text("UTC"), func.to_timestamp(seconds))
+        stamp = func.to_char(moment, text('YYYY-MM-DD"T"HH24:MI:SS'), type_=Text)
+        return stamp + text(".") + self.padded(rest, 3) + text("000Z")
+
+    def padded(self, number_: Any, size: int) -> ColumnElement[str]:
+        """Return the number with zeros in front."""
+        return func.lpad(cast(number_, Text), number(size), text("0"), type_=Text)
+
+    def day(self, column: Any) -> ColumnElement[str]:
+        """Return the date."""
+        return func.to_char(column, text("YYYY-MM-DD"), type_=Text)
+
+
+def later(name: str, type_: Any) -> BindParameter[Any]:
+    """Return a bind that each request gives a value."""
+    return bindparam(name, None, type_=type_, required=False)
+
+
+def number(value: int) -> ColumnElement[int]:
+    """Return a whole number that stands in the statement itself."""
+    return literal(value, BigInteger, literal_execute=True)
+
+
+def _rest(column: Any) -> ColumnElement[int]:
+    """Return the milliseconds past the full second, also of times before 1970."""
+    second = number(1000)
+    rest: ColumnElement[int] = (column % second + second) % second
+    return rest
+
+
+def text(value: str) -> ColumnElement[str]:
+    """Return a constant that stands in the statement itself."""
+    return literal(value, Text, literal_execute=True)
+
+
+def sql_of(engine: Engine) -> Sql:
+    """Return how the database of an engine writes."""
+    return Sqlite(engine) if engine.dialect.name == "sqlite" else Postgres(engine)
+
+
+Process = Callable[[Any], Any]
+
+
+def to_bind(type_: TypeEngine[Any], sql: Sql) -> Process | None:
+    """Return what the driver's value is made with, if anything has to be done."""
+    return type_.dialect_impl(sql.dialect).bind_processor(sql.dialect)
+
+
+def from_row(type_: TypeEngine[Any], sql: Sql) -> Process | None:
+    """Return what makes a Python value of the driver's, if anything has to be done."""
+    return type_.dialect_impl(sql.dialect).result_processor(sql.dialect, None)
+
+
+class Statement:
+    """A statement as text, with its constants and the names of what each request binds."""
+
+    __slots__ = ("fixed", "sources", "text")
+
+    def __init__(self, statement: Select[Any], sql: Sql, named: Mapping[str, str]) -> None:
+        """Compile; `named` are the binds with values, by their keys, that are given anew."""
+        compiled: Any = statement.compile(
+            dialect=sql.dialect, compile_kwargs={"render_postcompile": True}
+        )
+        self.text = str(compiled)
+        self.fixed: dict[str, Any] = {}
+        self.sources: list[tuple[str, str, Process | None]] = []
+        missing = dict(named)
+        for bind, name in compiled.bind_names.items():
+            process = to_bind(bind.type, sql)
+            if bind.key in named:
+                self.sources.append((name, named[bind.key], process))
+                missing.pop(bind.key, None)
+            elif not bind.unique:
+                self.sources.append((name, bind.key, process))
+            elif not bind.literal_execute:
+                value = bind.effective_value
+                self.fixed[name] = process(value) if process else value
+        # A value of the first request must never stay for the second.
+        assert not missing
+
+    def params(self, binds: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters of one execution."""
+        found = dict(self.fixed)
+        for name, key, process in self.sources:
+            found[name] = binds[key] if process is None else process(binds[key])
+        return found
+
+
+__all__ = [
+    "Postgres",
+    "Sql",
+    "Sqlite",
+    "Statement",
+    "from_row",
+    "later",
+    "number",
+    "sql_of",
+    "text",
+    "to_bind",
+]

@@ -1,0 +1,253 @@
+"""Payment plans: exactly n parts of what is open, filled in order by the money received."""
+
+from calendar import monthrange
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from finview import clock
+from finview.cases.lifecycle import at_rest, locked, require, set_status, zone
+from finview.cases.models import AgreementState, Case, CaseStatus, Instalment, PaymentPlan
+from finview.cases.received import newest_txn, received, received_after
+from finview.cases.statement import balances
+from finview.cases.timeline import chunks, note
+from finview.db import audit, events
+from finview.errors import Invalid, State
+from finview.i18n import N_, sentences
+from finview.money import Money, split_minor
+
+CODES = sentences(
+    {
+        "PLAN_ACTIVE": N_("This case has a payment plan already."),
+        "PLAN_INSTALMENTS": N_("A payment plan has between {min} and {max} instalments."),
+        "PLAN_EVERY_MONTHS": N_("Instalments are due every {min} to {max} months."),
+        "PLAN_FIRST_DUE": N_("The first instalment is due between {from_} and {to}."),
+        "PLAN_NOTHING_OPEN": N_("Nothing is open that could be paid in instalments."),
+        "PLAN_PARTS_TOO_SMALL": N_("The open amount is too small for {count} instalments."),
+    }
+)
+
+INSTALMENTS_MAX = 120
+EVERY_MONTHS_MAX = 12
+FIRST_DUE_DAYS_MAX = 366
+TOLERANCE_DAYS = 5
+"""Days an instalment may be late before the plan is broken (money.md 9, planToleranceDays)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One instalment and how much of it is paid."""
+
+    number: int
+    due_on: date
+    amount: Money
+    paid: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A payment plan with its instalments in order."""
+
+    id: int
+    case_id: int
+    state: str
+    parts: tuple[Part, ...]
+
+
+def split_plan(
+    total: int, count: int, first_due_on: date, every_months: int
+) -> list[tuple[date, int]]:
+    """Return due day and minor units of each part: equal by largest remainder, anchor day kept.
+
+    A short month shortens the day, the next one has it again: 31 Jan, 28 Feb, 31 Mar (money.md 9).
+    """
+    amounts = split_minor(total, [1] * count)
+    return [
+        (_months_later(first_due_on, k * every_months), minor) for k, minor in enumerate(amounts)
+    ]
+
+
+def create_plan(
+    session: Session,
+    case_id: int,
+    *,
+    instalments: int,
+    first_due_on: date,
+    every_months: int = 1,
+    by: int | None,
+) -> PaymentPlan:
+    """Agree that what is open today is paid in parts; the case waits for them.
+
+    Raises `State` (PLAN_ACTIVE, PLAN_NOTHING_OPEN, CASE_…) and `Invalid` (PLAN_…).
+    """
+    case = locked(session, case_id)
+    if case.status == CaseStatus.PAYMENT_PLAN:
+        raise State("PLAN_ACTIVE", path=("input", "caseId"))
+    require(case, CaseStatus.ACTIVE, CaseStatus.BREATHING_SPACE)
+    today = clock.today(zone(session, case))
+    _check(instalments, first_due_on, every_months, today)
+    total = balances(session, [case_id], today)[case_id].open.minor
+    if total <= 0:
+        raise State("PLAN_NOTHING_OPEN", path=("input", "caseId"))
+    if total < instalments:
+        path = ("input", "instalments")
+        raise Invalid("PLAN_PARTS_TOO_SMALL", path=path, count=instalments)
+    plan = PaymentPlan(
+        case_id=case_id,
+        customer_id=case.customer_id,
+        portfolio_id=case.portfolio_id,
+        state=AgreementState.ACTIVE,
+        currency=case.currency,
+        total_minor=total,
+        agreed_on=today,
+        agreed_at=clock.now(),
+        agreed_by=by,
+        after_txn_id=newest_txn(session, case_id),
+    )
+    session.add(plan)
+    session.flush()
+    parts = split_plan(total, instalments, first_due_on, every_months)
+    session.add_all(
+        Instalment(plan_id=plan.id, number=number, due_on=due_on, amount_minor=minor)
+        for number, (due_on, minor) in enumerate(parts, 1)
+    )
+    plan.check_at = _check_at(first_due_on, zone(session, case))
+    set_status(session, case_id, CaseStatus.PAYMENT_PLAN, by=by)
+    told = {"minor": total, "currency": case.currency}
+    params = {"count": instalments, "amount": told, "on": first_due_on.isoformat()}
+    note(session, "TIMELINE_PLAN_AGREED", [case_id], by=by, params=params)
+    audit.record(session, "plan.agree", actor_id=by, subject=("case", case_id), plan=plan.id)
+    events.emit(session, "plan.agreed", case_id=case_id, payload={"plan_id": plan.id})
+    return plan
+
+
+def plans_of(session: Session, case_ids: Sequence[int]) -> dict[int, Plan]:
+    """Return the plan of each case that has one that is kept or was: not broken, not replaced."""
+    found: dict[int, Plan] = {}
+    for chunk in chunks(sorted(case_ids)):
+        wanted = PaymentPlan.state.in_((AgreementState.ACTIVE, AgreementState.KEPT))
+        plans = session.scalars(
+            select(PaymentPlan)
+            .where(PaymentPlan.case_id.in_(chunk), wanted)
+            .order_by(PaymentPlan.id)
+        ).all()
+        newest = {plan.case_id: plan for plan in plans}
+        found |= _told(session, list(newest.values()))
+    return found
+
+
+def _told(session: Session, plans: Sequence[PaymentPlan]) -> dict[int, Plan]:
+    if not plans:
+        return {}
+    parts: dict[int, list[Instalment]] = {}
+    for part in session.scalars(
+        select(Instalment)
+        .where(Instalment.plan_id.in_([plan.id for plan in plans]))
+        .order_by(Instalment.plan_id, Instalment.number)
+    ):
+        parts.setdefault(part.plan_id, []).append(part)
+    money = received(session, [plan.case_id for plan in plans])
+    told = {}
+    for plan in plans:
+        left = sum(p.minor for p in money.get(plan.case_id, ()) if p.id > plan.after_txn_id)
+        listed = []
+        for part in parts[plan.id]:
+            paid = min(left, part.amount_minor)
+            left -= paid
+            listed.append(
+                Part(
+                    number=part.number,
+                    due_on=part.due_on,
+                    amount=Money(part.amount_minor, plan.currency),
+                    paid=Money(paid, plan.currency),
+                )
+            )
+        told[plan.case_id] = Plan(
+            id=plan.id, case_id=plan.case_id, state=plan.state, parts=tuple(listed)
+        )
+    return told
+
+
+def progress(session: Session, case: Case, *, by: int | None, closing: bool = False) -> None:
+    """Bring the active plan of a locked case to what was received: kept, broken, or still running.
+
+    When it ends the case goes back to where it would be without it, unless it is `closing`. A kept
+    plan leaves what accrued meanwhile: that is asked for afterwards (money.md 9).
+    """
+    plan = active_plan(session, case.id)
+    if plan is None:
+        return
+    paid = received_after(session, case.id, plan.after_txn_id)
+    if paid >= plan.total_minor:
+        end_plan(session, case, plan, AgreementState.KEPT, by=by, closing=closing)
+        note(session, "TIMELINE_PLAN_KEPT", [case.id], by=by)
+        return
+    waiting = _first_uncovered(session, plan, paid)
+    plan.check_at = _check_at(waiting.due_on, zone(session, case))
+    if plan.check_at <= clock.now() and not closing:
+        end_plan(session, case, plan, AgreementState.BROKEN, by=by)
+        note(session, "TIMELINE_PLAN_BROKEN", [case.id], by=by, params={"number": waiting.number})
+    session.flush()
+
+
+def active_plan(session: Session, case_id: int) -> PaymentPlan | None:
+    """Return the plan of a case that runs at present."""
+    statement = select(PaymentPlan).where(
+        PaymentPlan.case_id == case_id, PaymentPlan.state == AgreementState.ACTIVE
+    )
+    return session.scalars(statement.execution_options(populate_existing=True)).one_or_none()
+
+
+def end_plan(
+    session: Session,
+    case: Case,
+    plan: PaymentPlan,
+    state: AgreementState,
+    *,
+    by: int | None,
+    closing: bool = False,
+) -> None:
+    """End a plan; the case returns to its status without a plan, and its workflow goes on."""
+    plan.state, plan.ended_at, plan.check_at = state, clock.now(), None
+    session.flush()
+    if not closing:
+        set_status(session, case.id, at_rest(case), by=by)
+        payload = {"plan_id": plan.id, "state": state.value}
+        events.emit(session, "plan.ended", case_id=case.id, payload=payload)
+
+
+def _first_uncovered(session: Session, plan: PaymentPlan, paid: int) -> Instalment:
+    parts = session.scalars(
+        select(Instalment).where(Instalment.plan_id == plan.id).order_by(Instalment.number)
+    )
+    due = 0
+    for part in parts:
+        due += part.amount_minor
+        if due > paid:
+            return part
+    raise AssertionError("a plan that is not covered has a part that is not")
+
+
+def _check_at(due_on: date, zone_name: str) -> datetime:
+    return clock.start_of(due_on + timedelta(days=TOLERANCE_DAYS + 1), zone_name)
+
+
+def _check(instalments: int, first_due_on: date, every_months: int, today: date) -> None:
+    if not 1 <= instalments <= INSTALMENTS_MAX:
+        path = ("input", "instalments")
+        raise Invalid("PLAN_INSTALMENTS", path=path, min=1, max=INSTALMENTS_MAX)
+    if not 1 <= every_months <= EVERY_MONTHS_MAX:
+        path = ("input", "everyMonths")
+        raise Invalid("PLAN_EVERY_MONTHS", path=path, min=1, max=EVERY_MONTHS_MAX)
+    last = today + timedelta(days=FIRST_DUE_DAYS_MAX)
+    if not today <= first_due_on <= last:
+        days = {"from_": today.isoformat(), "to": last.isoformat()}
+        raise Invalid("PLAN_FIRST_DUE", path=("input", "firstDueOn"), **days)
+
+
+def _months_later(first: date, months: int) -> date:
+    year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
+    return date(year, month + 1, min(first.day, monthrange(year, month + 1)[1]))

@@ -1,0 +1,82 @@
+"""The demo: one document, every step, a folder of its own, safe to run twice."""
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from finview.accounts.tokens import user_of
+from finview.app import open_services
+from finview.cases.models import Debtor
+from finview.cli import main
+from finview.cli.demo import Report, fresh, set_up
+from finview.cli.opening import acting, opened
+from finview.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The demo's data folder and its document."""
+    folder = tmp_path_factory.mktemp("demo")
+    patched = pytest.MonkeyPatch()
+    patched.setenv("FINVIEW_LOCALE", "en")
+    printed: list[str] = []
+    patched.setattr("sys.stdout.write", printed.append, raising=False)
+    try:
+        status = main(["demo", "--data", str(folder), "--no-serve", "--json"])
+    finally:
+        patched.undo()
+    assert status == 0
+    return folder / "demo", json.loads("".join(printed))
+
+
+def test_every_step_reports_counts_and_seconds(demo):
+    steps = demo[1]["steps"]
+    names = ["upload", "mapping", "review", "matching", "bucket", "launch"]
+    assert [step["step"] for step in steps] == names
+    assert all(step["counts"] and step["seconds"] >= 0 for step in steps)
+
+
+def test_the_import_is_launched_and_adds_up(demo):
+    found = demo[1]["import"]
+    assert found["state"] == "LAUNCHED"
+    assert sum(found["sections"].values()) == found["rows"]
+    assert all(found["matches"].values())
+    assert found["matches"]["new"] + found["matches"]["matched"] == found["cases"]
+
+
+def test_the_breathing_space_is_seen_to_end(demo):
+    before, after = demo[1]["case"]["before"], demo[1]["case"]["after"]
+    assert (before["status"], after["status"]) == ("BREATHING_SPACE", "ACTIVE")
+    assert before["balance"]["costs"]["amount"] == "0.00"
+    assert float(after["balance"]["costs"]["amount"]) > 0
+
+
+def test_the_token_signs_in(demo):
+    folder, document = demo
+    services = open_services(Settings(data_dir=folder))
+    with services.db.reading() as session:
+        user = user_of(session, document["sign_in"]["token"])
+        assert user is not None
+        assert user.email == document["sign_in"]["email"]
+    services.close()
+    assert document["addresses"]["graphql"].endswith("/graphql")
+
+
+def test_mails_lie_in_the_outbox(demo):
+    folder, document = demo
+    launch = document["steps"][-1]["counts"]
+    assert launch["emails"] == launch["launched"]
+    assert len(list((folder / "outbox").glob("*.eml"))) > launch["emails"]
+
+
+def test_a_second_demo_starts_from_nothing_and_spares_other_files(tmp_path: Path):
+    for _ in range(2):
+        folder = fresh(tmp_path / "demo")
+        (folder / "notes.txt").write_text("mine")
+        with opened(Settings(data_dir=folder)) as services:
+            set_up(services, acting(services), Report(as_json=True))
+            with services.db.reading() as session:
+                assert session.scalar(select(func.count(Debtor.id))) == 300
+    assert (folder / "notes.txt").exists()
