@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 ARGS ?=
+# Compiled once, not at every start.
+export PYTHONDONTWRITEBYTECODE =
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url -q
 
 .PHONY: help demo test check bench lock schema locales setup clean

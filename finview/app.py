@@ -3,7 +3,9 @@
 from types import ModuleType
 
 from finview.accounts import models as _accounts  # noqa: F401  # tables register on import
+from finview.cases import agreements as _agreements  # noqa: F401  # ticks register on import
 from finview.communications import builtin as email_senders
+from finview.communications import invitations as _invitations  # noqa: F401  # jobs register on import
 from finview.communications import outreach as _outreach  # noqa: F401  # jobs register on import
 from finview.db.migrations import upgrade
 from finview.db.runtime import Services

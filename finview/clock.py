@@ -24,7 +24,12 @@ def now_ms() -> int:
 
 def today(zone: str = "UTC") -> date:
     """Return the calendar day at `zone` (an IANA name such as Europe/Berlin)."""
-    return now().astimezone(ZoneInfo(zone)).date()
+    return day_in(now(), zone)
+
+
+def day_in(instant: datetime, zone: str) -> date:
+    """Return the calendar day of an instant at `zone`."""
+    return instant.astimezone(ZoneInfo(zone)).date()
 
 
 def start_of(day: date, zone: str = "UTC") -> datetime:

@@ -93,13 +93,19 @@ def viewer_of(session: Session, user: AccountUser, *, locale: str | None = None)
             AccessGrant.user_id == user.id
         )
     ).all()
+    return viewer_with(user, rows, locale=locale or user.locale)
+
+
+def viewer_with(user: Any, grants: Iterable[Any], *, locale: str) -> Viewer:
+    """Build the viewer of a user's columns (id, email, name) and the user's rows of grants."""
+    rows = list(grants)
     theirs = [row for row in rows if row.role == Role.CUSTOMER_USER]
     return Viewer(
         user_id=user.id,
         email=user.email,
         name=user.name,
         roles=frozenset(Role(row.role) for row in rows),
-        locale=locale or user.locale,
+        locale=locale,
         customers=frozenset(r.customer_id for r in theirs if not r.portfolio_id),
         portfolios=frozenset(r.portfolio_id for r in theirs if r.portfolio_id),
         portfolio_customers=frozenset(r.customer_id for r in theirs if r.portfolio_id),

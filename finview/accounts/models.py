@@ -53,3 +53,30 @@ class AccessGrant(Base):
     # 0 stands for "none": NULLs would dodge the unique index.
     customer_id: Mapped[int] = mapped_column(default=0)
     portfolio_id: Mapped[int] = mapped_column(default=0)
+
+
+class Invitation(Base):
+    """One invitation of a contact to set a password; of its token only the SHA-256 is kept.
+
+    The token is made from `nonce` with the installation's secret key when the mail is sent, so it
+    stands in no row and no job. `contact_id` names a contact of the room above.
+    """
+
+    __tablename__ = "invitation"
+    __table_args__ = (Index("invitation_contact", "contact_id", "id"),)
+    __scope__: ClassVar = Scope(customer="customer_id")
+
+    id: Mapped[Id]
+    contact_id: Mapped[int]
+    customer_id: Mapped[int]
+    user_id: Mapped[int] = mapped_column(ForeignKey("account_user.id"), index=True)
+    invited_by: Mapped[int | None]
+    nonce: Mapped[str] = mapped_column(String(32))
+    token_sha256: Mapped[str | None] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    sending_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    accepted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    voided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -34,6 +34,8 @@ from finview.cases.models import Case as CaseRow
 from finview.cases.models import Debtor as DebtorRow
 from finview.cases.models import Invoice as InvoiceRow
 from finview.cases.models import TimelineEntry as EntryRow
+from finview.cases.payments import payments_of
+from finview.cases.plans import plans_of
 from finview.cases.statement import balances, statement
 from finview.cases.timeline import entry_text
 from finview.customers.models import Bucket as BucketRow
@@ -261,15 +263,15 @@ class Case(Node):
             for line in statement(ctx.session, self.row.id, as_of or ctx.today)
         ]
 
-    @strawberry.field(description="Money received.")
-    def payments(self) -> list[Payment]:
-        """Return the payments; recording them comes with the claim account."""
-        return []
+    @strawberry.field(description="Money received, in order of the value date.")
+    def payments(self, info: Info) -> list[Payment]:
+        """Return the payments."""
+        return _payments(info.context, [self.row.id])[self.row.id]
 
-    @strawberry.field(description="The plan that is kept at present.")
-    def payment_plan(self) -> PaymentPlan | None:
-        """Return the plan; plans come with the claim account."""
-        return None
+    @strawberry.field(description="The plan that is kept or was; null: none, or it was broken.")
+    def payment_plan(self, info: Info) -> PaymentPlan | None:
+        """Return the plan."""
+        return _plans(info.context, [self.row.id]).get(self.row.id)
 
     @strawberry.field(description="Its workflow runs, oldest first.")
     def runs(self, info: Info) -> list[WorkflowRun]:
@@ -306,6 +308,16 @@ def _balances(
         )
         for key, found in balances(ctx.session, case_ids, as_of or ctx.today).items()
     }
+
+
+def _payments(ctx: Context, case_ids: Sequence[int]) -> dict[int, list[Payment]]:
+    found = payments_of(ctx.session, case_ids)
+    return {key: [Payment.of(payment) for payment in listed] for key, listed in found.items()}
+
+
+def _plans(ctx: Context, case_ids: Sequence[int]) -> dict[int, PaymentPlan]:
+    found = plans_of(ctx.session, case_ids)
+    return {key: PaymentPlan.of(plan) for key, plan in found.items()}
 
 
 def _entry(ctx: Context, row: EntryRow) -> TimelineEntry:
@@ -419,6 +431,8 @@ source(
     import_=One("Import", "import_id"),
     invoices=Many("Invoice", "case_id"),
     balance=Bulk(_balances),
+    payments=Bulk(_payments),
+    payment_plan=Bulk(_plans),
     runs=Many("WorkflowRun", "case_id"),
     timeline=Conn("TimelineEntry", lambda: [Order(EntryRow.id, descending=True)], "case_id"),
     **cols("number", "customer_case_number", "status", "opened_at", "closed_at"),

@@ -11,6 +11,8 @@ from finview.api.engine.ids import encode
 from finview.api.engine.scalars import JSON
 from finview.api.engine.sources import Bulk, Col, Id, MoneyCol, cols, source
 from finview.cases.models import Invoice as InvoiceRow
+from finview.cases.payments import Payment as ReceivedPayment
+from finview.cases.plans import Plan
 from finview.cases.statement import invoices_open
 from finview.money import Money as MoneyValue
 
@@ -45,7 +47,19 @@ class Payment(Node):
 
     received_on: date = f(description="The value date.")
     amount: Money = f(description="How much.")
-    allocation: JSON = f(description="How it was split.")
+    allocation: JSON = f(
+        description="How it was split: costs, interest, principal, overpaid; and by which order."
+    )
+
+    @classmethod
+    def of(cls, value: ReceivedPayment) -> "Payment":
+        """Return a payment as the API shows it."""
+        return cls(
+            id=strawberry.ID(encode("pay", value.id)),
+            received_on=value.received_on,
+            amount=Money.of(value.amount),
+            allocation=JSON(value.allocation),
+        )
 
 
 @strawberry.type(description="One part of a payment plan.")
@@ -63,6 +77,20 @@ class PaymentPlan(Node):
     """An agreement to pay in parts."""
 
     instalments: list[Instalment] = f(description="Its parts in order.")
+
+    @classmethod
+    def of(cls, value: Plan) -> "PaymentPlan":
+        """Return a plan as the API shows it."""
+        parts = [
+            Instalment(
+                number=part.number,
+                due_on=part.due_on,
+                amount=Money.of(part.amount),
+                paid=Money.of(part.paid),
+            )
+            for part in value.parts
+        ]
+        return cls(id=strawberry.ID(encode("pln", value.id)), instalments=parts)
 
 
 @strawberry.type(description="One claim of a case.")

@@ -1,8 +1,8 @@
 """Contacts of a customer: the people, their roles, their portfolios."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
@@ -10,7 +10,9 @@ from sqlalchemy import select
 from strawberry import UNSET
 
 from finview.accounts.access import Action, find, may, visible
+from finview.accounts.invitations import newest, state_of
 from finview.accounts.models import AccountUser
+from finview.accounts.models import Invitation as InvitationRow
 from finview.api.common import Node, PageInfo, f
 from finview.api.engine.context import Context, Info
 from finview.api.engine.errors import UserError, mutate
@@ -18,6 +20,8 @@ from finview.api.engine.ids import encode, key_of
 from finview.api.engine.paging import Order, Page, page
 from finview.api.engine.scalars import CountryCode, LocaleCode, PhoneNumber
 from finview.api.engine.sources import Bulk, Col, Id, cols, source
+from finview.api.enums import InvitationState
+from finview.clock import now
 from finview.customers import contacts as verbs
 from finview.customers.models import Customer as CustomerRow
 from finview.customers.models import CustomerContact
@@ -30,17 +34,6 @@ if TYPE_CHECKING:
 KEY = "The same key with the same input has one effect and one answer; kept for a week."
 
 
-@strawberry.enum(description="How far an invitation has come.")
-class InvitationState(StrEnum):
-    """How far an invitation has come."""
-
-    PENDING = "PENDING"
-    SENT = "SENT"
-    ACCEPTED = "ACCEPTED"
-    EXPIRED = "EXPIRED"
-    FAILED = "FAILED"
-
-
 @strawberry.type(description="An invitation to sign in for the first time.")
 class Invitation:
     """An invitation."""
@@ -48,6 +41,15 @@ class Invitation:
     state: InvitationState = f(description="How far it has come.")
     sent_at: datetime | None = f(description="When it was sent.")
     expires_at: datetime = f(description="When its link ends.")
+
+    @classmethod
+    def of(cls, row: InvitationRow) -> "Invitation":
+        """Return a row as the API shows it."""
+        return cls(
+            state=InvitationState(state_of(row, now())),
+            sent_at=row.sent_at,
+            expires_at=row.expires_at,
+        )
 
 
 @strawberry.type(description="A person's link to a customer.")
@@ -61,7 +63,6 @@ class Contact(Node):
     is_commercial: bool = f(description="First address for the agreement; gets our invoices.")
     is_operational: bool = f(description="Gets the automatic mail of cases and workflows.")
     has_access: bool = f(description="May sign in.")
-    invitation: Invitation | None = f(default=None, description="The invitation, if one was sent.")
 
     @classmethod
     def of(cls, row: CustomerContact) -> "Contact":
@@ -82,6 +83,11 @@ class Contact(Node):
         """Return the user's address."""
         return _emails(info.context, [self.row.user_id])[self.row.user_id]
 
+    @strawberry.field(description="The newest invitation, if one was ever ordered.")
+    def invitation(self, info: Info) -> Invitation | None:
+        """Return the newest invitation."""
+        return _invitations(info.context, [self.row.id]).get(self.row.id)
+
     @strawberry.field(description="The portfolios the person is linked to.")
     def portfolios(
         self, info: Info
@@ -101,6 +107,11 @@ def _emails(ctx: Context, user_ids: Sequence[int]) -> dict[int, str]:
     return dict(ctx.session.execute(users).all())
 
 
+def _invitations(ctx: Context, contact_ids: Sequence[int]) -> dict[int, Invitation]:
+    found = newest(ctx.session, contact_ids)
+    return {key: Invitation.of(row) for key, row in found.items()}
+
+
 FLAGS = ("is_commercial", "is_operational", "has_access")
 source(
     Contact,
@@ -108,6 +119,7 @@ source(
     id=Id("ctc"),
     phone=Col("phone", empty=True),
     email=Bulk(_emails, "user_id"),
+    invitation=Bulk(_invitations),
     **cols("first_name", "last_name", *FLAGS),
 )
 
@@ -199,6 +211,14 @@ def _customer(ctx: Context, value: str) -> CustomerRow:
     found = find(ctx.session, CustomerRow, key_of(value, "cus", "input", "customerId"), ctx.who)
     may(ctx.who, Action.SET_UP)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Invite:
+    """The arguments of `contactInvite`, as idempotency compares them."""
+
+    id: str
+    idempotency_key: str | None
 
 
 @strawberry.type
@@ -294,3 +314,29 @@ class ContactMutation:
             )
 
         return mutate(ctx, ContactPayload, "contact", act, name="contactUpdate")
+
+    @strawberry.mutation(description="Send the invitation again: a new link, the old one is void.")
+    def contact_invite(
+        self,
+        info: Info,
+        id: strawberry.ID,  # noqa: A002  # the contract's word
+        idempotency_key: str | None = None,
+    ) -> ContactPayload:
+        """Invite a contact."""
+        ctx = info.context
+
+        def act() -> Contact:
+            row = find(ctx.session, CustomerContact, key_of(id, "ctc", "id"), ctx.who)
+            may(ctx.who, Action.SET_UP)
+            verbs.invite_contact(ctx.session, row, by=ctx.who.user_id)
+            return Contact.of(row)
+
+        return mutate(
+            ctx,
+            ContactPayload,
+            "contact",
+            act,
+            name="contactInvite",
+            given=_Invite(id, idempotency_key),
+            again=lambda i: Contact.of(ctx.session.get_one(CustomerContact, key_of(i, "ctc"))),
+        )

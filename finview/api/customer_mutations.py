@@ -189,7 +189,15 @@ class CustomerMutation:
                 )
             )
 
-        return mutate(ctx, BusinessUnitPayload, "business_unit", act, name="businessUnitUpdate")
+        return mutate(
+            ctx,
+            BusinessUnitPayload,
+            "business_unit",
+            act,
+            name="businessUnitUpdate",
+            given=input,
+            about=id,
+        )
 
     @strawberry.mutation(description="Make a business unit selectable.")
     def business_unit_activate(self, info: Info, id: strawberry.ID) -> BusinessUnitPayload:  # noqa: A002  # the contract's word
@@ -254,7 +262,9 @@ class CustomerMutation:
                 )
             )
 
-        return mutate(ctx, CustomerPayload, "customer", act, name="customerUpdate")
+        return mutate(
+            ctx, CustomerPayload, "customer", act, name="customerUpdate", given=input, about=id
+        )
 
     @strawberry.mutation(description="Set a customer's settings; null inherits again.")
     def customer_settings_update(

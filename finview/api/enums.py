@@ -3,6 +3,7 @@
 import strawberry
 
 from finview.accounts.access import Role
+from finview.accounts.invitations import InvitationState
 from finview.cases.models import CaseStatus, CloseReason, DebtorKind
 from finview.cases.models import PointState as ContactPointState
 from finview.imports.models import ImportState, MatchOutcome
@@ -10,6 +11,7 @@ from finview.imports.models import Section as ImportSection
 from finview.workflows.models import WorkflowKind
 
 strawberry.enum(Role, description="What a user is to the agency.")
+strawberry.enum(InvitationState, description="How far an invitation has come.")
 strawberry.enum(DebtorKind, description="Who owes: the two never merge.")
 strawberry.enum(
     ContactPointState, name="ContactPointState", description="What is known of a contact point."
@@ -28,6 +30,7 @@ __all__ = [
     "DebtorKind",
     "ImportSection",
     "ImportState",
+    "InvitationState",
     "MatchOutcome",
     "Role",
     "WorkflowKind",

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 import strawberry
+from graphql import lexicographic_sort_schema, print_schema
 from strawberry.schema.config import StrawberryConfig
 
 from finview.accounts.access import find
@@ -16,15 +17,20 @@ from finview.api import claims as claim_types
 from finview.api import contacts as contact_types
 from finview.api import customers as customer_types
 from finview.api import jobs as job_types
+from finview.api import payments as payment_types
 from finview.api import plugins as plugin_types
 from finview.api import workflows as workflow_types
 from finview.api.common import Node
+from finview.api.descriptions import describe
 from finview.api.engine.context import Context, Info, Missing
 from finview.api.engine.ids import split
 from finview.api.engine.scalars import SCALARS
 from finview.api.imports import mutations as import_steps
 from finview.api.imports import types as import_types
-from finview.cases.models import Case, Debtor, Invoice
+from finview.cases.ledger_models import LedgerTxn
+from finview.cases.models import Case, Debtor, Invoice, PaymentPlan
+from finview.cases.payments import payments_of
+from finview.cases.plans import plan_of
 from finview.customers.models import Bucket, BusinessUnit, Customer, CustomerContact, Portfolio
 from finview.errors import NotFound
 from finview.imports import models as import_models
@@ -73,6 +79,20 @@ def _workflow(ctx: Context, key: tuple[int, ...]) -> Node:
     return workflow_types.Workflow.of(found, ctx.locale)
 
 
+def _payment(ctx: Context, key: tuple[int, ...]) -> Node:
+    txn = ctx.session.get(LedgerTxn, key[0])
+    found = find(ctx.session, Case, txn.case_id if txn else None, ctx.who)
+    for payment in payments_of(ctx.session, [found.id])[found.id]:
+        if payment.id == key[0]:
+            return claim_types.Payment.of(payment)
+    raise NotFound
+
+
+def _plan(ctx: Context, key: tuple[int, ...]) -> Node:
+    row = find(ctx.session, PaymentPlan, key[0], ctx.who)
+    return claim_types.PaymentPlan.of(plan_of(ctx.session, row))
+
+
 NODES: dict[str, Callable[[Context, tuple[int, ...]], Node]] = {
     "usr": _user,
     "upl": _upload,
@@ -89,6 +109,8 @@ NODES: dict[str, Callable[[Context, tuple[int, ...]], Node]] = {
     "cas": _row(Case, case_types.Case.of),
     "inv": _row(Invoice, claim_types.Invoice.of),
     "run": _row(Run, workflow_types.run_type),
+    "pay": _payment,
+    "pln": _plan,
 }
 
 
@@ -180,6 +202,7 @@ class Mutation(
     import_steps.ImportMutation,
     customer_mutations.CustomerMutation,
     contact_types.ContactMutation,
+    payment_types.PaymentMutation,
     plugin_types.PluginMutation,
 ):
     """Everything that can be changed."""
@@ -216,8 +239,8 @@ class Subscription:
 
 @cache
 def build() -> strawberry.Schema:
-    """Build the schema once."""
-    return strawberry.Schema(
+    """Build the schema once, everything described."""
+    schema = strawberry.Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
@@ -242,11 +265,13 @@ def build() -> strawberry.Schema:
         ],
         config=StrawberryConfig(scalar_map=dict(SCALARS)),
     )
+    describe(schema._schema)  # noqa: SLF001  # Strawberry has no public name for it
+    return schema
 
 
 def sdl() -> str:
-    """Return the schema as text."""
-    return build().as_str() + "\n"
+    """Return the schema as text, sorted."""
+    return print_schema(lexicographic_sort_schema(build()._schema)) + "\n"  # noqa: SLF001  # as above
 
 
 __all__ = ["build", "sdl"]

@@ -6,7 +6,7 @@ and posted anew. So the order in which facts are entered never matters (money.md
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -25,6 +25,7 @@ from finview.cases.interest import Step
 from finview.cases.ledger import Account, Posting
 from finview.cases.ledger_models import AccountKind, LedgerTxn, TxnKind
 from finview.cases.postings import account, interest_inputs, interest_posting
+from finview.cases.received import Received
 from finview.cases.timeline import chunks
 from finview.money import minor_text
 
@@ -45,15 +46,6 @@ CATEGORY: Mapping[str, str] = {
 
 Place = tuple[str, int | None]
 """One account of a claim: its kind, and its invoice where it has one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
-    """One payment as posted; `id` is its transaction."""
-
-    id: int
-    on: date
-    minor: int
 
 
 def waterfall(amount: int, due: Sequence[int]) -> list[int]:
@@ -86,7 +78,7 @@ def payments_in(case: CaseClaims) -> list[Received]:
     """Return the payments of a case that were not reversed, in order of value date and entry."""
     undone = {row.reverses_id for row in case.lines}
     found = [
-        Received(id=row.txn_id, on=row.effective_on, minor=-row.amount)
+        Received(id=row.txn_id, on=row.effective_on, minor=-row.amount, currency=case.currency)
         for row in case.lines
         if row.kind == TxnKind.PAYMENT
         and row.account == AccountKind.UNALLOCATED

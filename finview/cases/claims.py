@@ -93,6 +93,10 @@ class CaseClaims:
             return False
         return not self.breathing.enabled or day >= self.charges_from
 
+    def rates(self) -> list[Step]:
+        """Return the yearly rate in 1/10,000 percent as steps in order of their days."""
+        return [(FIRST_STEP, self.financials.interest.rate)] if self.financials else []
+
     def accrued(self, claim: Claim, until: date, *, after: date | None = None) -> Accrual | None:
         """Return the interest of a claim in its stretch up to a day, that day not counted.
 
@@ -109,7 +113,7 @@ class CaseClaims:
         since = max(since, self.stretch_from if after is None else after)
         return accrue(
             claim.steps(),
-            [(FIRST_STEP, terms.rate)],
+            self.rates(),
             since=since,
             until=max(until, since),
             day_count=terms.day_count,
@@ -222,6 +226,7 @@ def _lines(
             LedgerAccount.invoice_id,
             LedgerAccount.kind.label("account"),
             LedgerEntry.amount,
+            LedgerEntry.line,
             LedgerTxn.id.label("txn_id"),
             LedgerTxn.kind.label("kind"),
             LedgerTxn.effective_on,

@@ -18,7 +18,7 @@ from finview.cases.financials import undo_charges
 from finview.cases.ledger_models import AccountKind, LedgerTxn, TxnKind
 from finview.cases.lifecycle import locked, zone
 from finview.cases.models import Case, CaseStatus
-from finview.cases.received import received
+from finview.cases.received import check_amount, received
 from finview.cases.timeline import chunks, note
 from finview.customers.models import Customer
 from finview.db import audit, events
@@ -28,17 +28,12 @@ from finview.money import Money, minor_text, parse_minor
 
 CODES = sentences(
     {
-        "AMOUNT_NOT_POSITIVE": N_("The amount must be above zero."),
-        "AMOUNT_TOO_LARGE": N_("The amount is too large."),
-        "AMOUNT_CURRENCY": N_("The case is kept in {currency}."),
         "PAYMENT_IN_FUTURE": N_("The day of receipt lies in the future."),
         "PAYMENT_REFERENCE": N_("A reference has at most {max} characters."),
     }
 )
 
 REFERENCE_CHARS_MAX = 200
-MINOR_MAX = 10**15
-"""Far above any claim, and far below what 64 bits hold when amounts are added up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,18 +90,6 @@ def record_payment(
     )
     follow_up(session, case_id, by=by)
     return payment_id
-
-
-def check_amount(case: Case, amount: Money) -> None:
-    """Raise `Invalid` unless an amount is positive, of sane size and in the case's currency."""
-    if amount.currency != case.currency:
-        path = ("input", "amount", "currency")
-        raise Invalid("AMOUNT_CURRENCY", path=path, currency=case.currency)
-    path = ("input", "amount", "amount")
-    if amount.minor <= 0:
-        raise Invalid("AMOUNT_NOT_POSITIVE", path=path)
-    if amount.minor > MINOR_MAX:
-        raise Invalid("AMOUNT_TOO_LARGE", path=path)
 
 
 def _check(

@@ -24,7 +24,7 @@ CODES = sentences(
         "PLAN_ACTIVE": N_("This case has a payment plan already."),
         "PLAN_INSTALMENTS": N_("A payment plan has between {min} and {max} instalments."),
         "PLAN_EVERY_MONTHS": N_("Instalments are due every {min} to {max} months."),
-        "PLAN_FIRST_DUE": N_("The first instalment is due between {from_} and {to}."),
+        "PLAN_FIRST_DUE": N_("The first instalment is due between {first} and {last}."),
         "PLAN_NOTHING_OPEN": N_("Nothing is open that could be paid in instalments."),
         "PLAN_PARTS_TOO_SMALL": N_("The open amount is too small for {count} instalments."),
     }
@@ -139,6 +139,11 @@ def plans_of(session: Session, case_ids: Sequence[int]) -> dict[int, Plan]:
     return found
 
 
+def plan_of(session: Session, plan: PaymentPlan) -> Plan:
+    """Return one plan, also one that was broken or replaced."""
+    return _told(session, [plan])[plan.case_id]
+
+
 def _told(session: Session, plans: Sequence[PaymentPlan]) -> dict[int, Plan]:
     if not plans:
         return {}
@@ -244,8 +249,7 @@ def _check(instalments: int, first_due_on: date, every_months: int, today: date)
         raise Invalid("PLAN_EVERY_MONTHS", path=path, min=1, max=EVERY_MONTHS_MAX)
     last = today + timedelta(days=FIRST_DUE_DAYS_MAX)
     if not today <= first_due_on <= last:
-        days = {"from_": today.isoformat(), "to": last.isoformat()}
-        raise Invalid("PLAN_FIRST_DUE", path=("input", "firstDueOn"), **days)
+        raise Invalid("PLAN_FIRST_DUE", path=("input", "firstDueOn"), first=today, last=last)
 
 
 def _months_later(first: date, months: int) -> date:

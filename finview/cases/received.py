@@ -8,6 +8,21 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from finview.cases.ledger_models import AccountKind, LedgerAccount, LedgerEntry, LedgerTxn, TxnKind
+from finview.cases.models import Case
+from finview.errors import Invalid
+from finview.i18n import N_, sentences
+from finview.money import Money
+
+CODES = sentences(
+    {
+        "AMOUNT_NOT_POSITIVE": N_("The amount must be above zero."),
+        "SUM_TOO_LARGE": N_("The amount is too large."),
+        "AMOUNT_CURRENCY": N_("The case is kept in {currency}."),
+    }
+)
+
+MINOR_MAX = 10**15
+"""Far above any claim, and far below what 64 bits hold when amounts are added up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,3 +82,15 @@ def received_after(
     """Return the minor units recorded after a transaction, with a value date up to `until`."""
     found = received(session, [case_id]).get(case_id, [])
     return sum(p.minor for p in found if p.id > txn_id and (until is None or p.on <= until))
+
+
+def check_amount(case: Case, amount: Money) -> None:
+    """Raise `Invalid` unless an amount is positive, of sane size and in the case's currency."""
+    if amount.currency != case.currency:
+        path = ("input", "amount", "currency")
+        raise Invalid("AMOUNT_CURRENCY", path=path, currency=case.currency)
+    path = ("input", "amount", "amount")
+    if amount.minor <= 0:
+        raise Invalid("AMOUNT_NOT_POSITIVE", path=path)
+    if amount.minor > MINOR_MAX:
+        raise Invalid("SUM_TOO_LARGE", path=path)

@@ -21,7 +21,7 @@ from finview.cases.models import (
     Settlement,
 )
 from finview.cases.plans import active_plan, end_plan
-from finview.cases.received import newest_txn, received_after
+from finview.cases.received import check_amount, newest_txn, received_after
 from finview.cases.statement import balances
 from finview.cases.timeline import note
 from finview.db import audit, events
@@ -33,7 +33,7 @@ CODES = sentences(
     {
         "SETTLEMENT_ACTIVE": N_("A settlement was agreed for this case already."),
         "SETTLEMENT_AMOUNT": N_("A settlement is not more than what is open: {open}."),
-        "SETTLEMENT_PAY_BY": N_("The settlement is to be paid between {from_} and {to}."),
+        "SETTLEMENT_PAY_BY": N_("The settlement is to be paid between {first} and {last}."),
     }
 )
 
@@ -45,8 +45,8 @@ def agree_settlement(
 ) -> Settlement:
     """Agree that `amount`, received from now on by a day, settles the case; a plan ends.
 
-    The claim account stays as it is. `amount` is positive and in the currency of the case. Raises
-    `State` (SETTLEMENT_ACTIVE, CASE_…) and `Invalid` (SETTLEMENT_…).
+    The claim account stays as it is. Raises `State` (SETTLEMENT_ACTIVE, CASE_…) and `Invalid`
+    (AMOUNT_…, SETTLEMENT_…).
     """
     case = locked(session, case_id)
     if case.status == CaseStatus.SETTLEMENT:
@@ -54,14 +54,14 @@ def agree_settlement(
     require(case, CaseStatus.ACTIVE, CaseStatus.BREATHING_SPACE, CaseStatus.PAYMENT_PLAN)
     zone_name = zone(session, case)
     today = clock.today(zone_name)
+    check_amount(case, amount)
     open_now = balances(session, [case_id], today)[case_id].open
     if amount.minor > open_now.minor:
         path = ("input", "amount", "amount")
         raise Invalid("SETTLEMENT_AMOUNT", path=path, open=f"{open_now.text} {open_now.currency}")
     last = today + timedelta(days=PAY_BY_DAYS_MAX)
     if not today <= pay_by <= last:
-        days = {"from_": today.isoformat(), "to": last.isoformat()}
-        raise Invalid("SETTLEMENT_PAY_BY", path=("input", "payBy"), **days)
+        raise Invalid("SETTLEMENT_PAY_BY", path=("input", "payBy"), first=today, last=last)
     plan = active_plan(session, case_id)
     if plan is not None:
         end_plan(session, case, plan, AgreementState.ENDED, by=by, closing=True)
@@ -128,18 +128,16 @@ def lapse(session: Session, case: Case, *, by: int | None = None) -> None:
 
 
 def _newest(session: Session, case_id: int) -> Settlement | None:
-    """Return the settlement agreed last, none when a plan was agreed after it."""
+    """Return the settlement agreed last; a lapsed one counts until a plan is agreed after it."""
     statement = select(Settlement).where(Settlement.case_id == case_id)
-    found = session.scalars(
-        statement.order_by(Settlement.id.desc()).limit(1).execution_options(populate_existing=True)
-    ).one_or_none()
-    if found is None:
-        return None
+    newest = statement.order_by(Settlement.id.desc()).limit(1)
+    found = session.scalars(newest.execution_options(populate_existing=True)).one_or_none()
+    if found is None or found.state != AgreementState.BROKEN:
+        return found
     later = select(PaymentPlan.id).where(
-        PaymentPlan.case_id == case_id, PaymentPlan.after_txn_id >= found.after_txn_id
+        PaymentPlan.case_id == case_id, PaymentPlan.agreed_at >= found.ended_at
     )
-    plans = session.scalars(later.where(PaymentPlan.agreed_at > found.agreed_at).limit(1))
-    return None if plans.first() else found
+    return None if session.scalars(later.limit(1)).first() else found
 
 
 def _waive(session: Session, case: Case, settled: Settlement, paid: int, by: int | None) -> int:

@@ -34,13 +34,14 @@ CODES = sentences(
         "STATEMENT_PAID_COSTS": N_("Payment of {on}: costs"),
         "STATEMENT_PAID_INTEREST": N_("Payment of {on}: interest on invoice {invoice}"),
         "STATEMENT_PAID_PRINCIPAL": N_("Payment of {on}: principal of invoice {invoice}"),
+        "STATEMENT_OVERPAID": N_("Payment of {on}: overpaid"),
         "STATEMENT_WAIVER_SETTLEMENT": N_("Waived: the settlement was kept"),
         "STATEMENT_OTHER": N_("Booking"),
     }
 )
 
 _COSTS = {AccountKind.COSTS_PRE, AccountKind.COSTS_OWN, AccountKind.VAT}
-_CLAIM = {AccountKind.PRINCIPAL, AccountKind.INTEREST, *_COSTS}
+_CLAIM = {AccountKind.PRINCIPAL, AccountKind.INTEREST, AccountKind.OVERPAID, *_COSTS}
 _ORDER = {TxnKind.OPEN: 0, TxnKind.COST: 1, TxnKind.INTEREST: 2, TxnKind.ALLOCATION: 3}
 
 
@@ -114,8 +115,9 @@ def invoices_open(session: Session, invoice_ids: Sequence[int], as_of: date) -> 
 
 
 def statement(session: Session, case_id: int, as_of: date) -> list[StatementLine]:
-    """Return every line of a case's claim account up to `as_of`; they add up to what is open.
+    """Return every line of a case's claim account up to `as_of`, in order of their days.
 
+    They add up to what is open, less what was overpaid (money.md 6).
     Interest that has accrued but is not posted stands as lines of its own at the end. A posting
     that was reversed and its reversal cancel out and are left out. Raises `NotFound`.
     """
@@ -126,7 +128,7 @@ def statement(session: Session, case_id: int, as_of: date) -> list[StatementLine
     undone = {row.reverses_id for row in case.lines if row.reverses_id is not None}
     lines = [
         _line(case, row, told[row.txn_id])
-        for row in case.lines
+        for row in sorted(case.lines, key=lambda row: (row.txn_id, row.line))
         if row.reverses_id is None and row.txn_id not in undone and row.account in _CLAIM
     ]
     lines += [
@@ -174,7 +176,8 @@ def _line(case: CaseClaims, row: Any, told: Any) -> StatementLine:
         return _interest_line(row.effective_on, amount, told.inputs)
     code = f"STATEMENT_{row.rule.replace('.', '_').upper()}"
     if row.kind == TxnKind.ALLOCATION:
-        code = f"STATEMENT_PAID_{CATEGORY[row.account].upper()}"
+        category = CATEGORY.get(row.account)
+        code = f"STATEMENT_PAID_{category.upper()}" if category else "STATEMENT_OVERPAID"
     known = code in CODES
     received = told.inputs.get("receivedOn")
     claim = case.claims.get(row.invoice_id) if row.invoice_id else None

@@ -104,10 +104,10 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _finview(
     *,
-    trace: Annotated[  # noqa: ARG001  # here for its help; `main` takes it from anywhere
+    trace: Annotated[  # here for its help; `main` takes it from anywhere
         bool, typer.Option("--trace", help=_t(N_("Show where in the program an error arose.")))
     ] = False,
-    version: Annotated[  # noqa: ARG001  # its callback answers
+    version: Annotated[  # its callback answers
         bool,
         typer.Option(
             "--version", is_eager=True, callback=_version, help=_t(N_("Print the version."))

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -428,4 +429,5 @@ def _say_goodbye(found: Mapping[str, Any], folder: Path, *, serve_it: bool) -> N
         show.line(show.say(N_("Serving. Stop with Ctrl-C.")))
     else:
         show.line(show.say(N_("Serve it with:")))
-        show.line(f"  FINVIEW_DATA_DIR={folder} finview serve")
+        command = sys.argv[0] if Path(sys.argv[0]).name == "finview" else "finview"
+        show.line(f"  FINVIEW_DATA_DIR={folder} {command} serve")

@@ -30,11 +30,13 @@ def run_serve(*, host: str, port: int, with_worker: bool, settings: Settings | N
 
 def serve(services: Services, *, host: str, port: int, with_worker: bool) -> None:
     """Serve opened services; the worker stops after the last request, gracefully."""
+    # uvicorn raises the signal again once it has shut down; the worker is to stop after that.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
     worker = EmbeddedWorker(services) if with_worker else None
     if worker is not None:
         worker.start()
     try:
-        uvicorn.run(create_app(services), host=host, port=port, log_level="info", lifespan="off")
+        uvicorn.run(create_app(services), host=host, port=port, log_config=None, lifespan="off")
     finally:
         if worker is not None:
             worker.stop()
@@ -76,5 +78,5 @@ def _supervise(processes: int, queues: Sequence[str] | None, threads: int | None
 
 def log_to_stderr() -> None:
     """Let the log of this process be seen."""
-    logging.basicConfig(level=logging.INFO, format=LOG)
+    logging.basicConfig(level=logging.INFO, format=LOG, force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -13,6 +13,7 @@ from finview.accounts.access import Viewer
 from finview.cases.models import Case, Debtor
 from finview.cli.show import OnProgress
 from finview.customers.models import Customer, Portfolio
+from finview.db.jobs import Job, State
 from finview.db.runtime import Services
 from finview.errors import FieldRequired, FinviewError, JobFailed, describe
 from finview.i18n import N_, sentence, sentences, translate
@@ -39,6 +40,7 @@ sentences(
 
 BUSY = (ImportState.READING, ImportState.MATCHING)
 PATIENCE_S = 600
+TRIES_MAX = 2
 PAUSE_S = 0.2
 
 
@@ -132,7 +134,8 @@ class ImportSteps:
         """Run what is due until the import waits for a person.
 
         Another process may hold the job, or it failed once and waits for its next time: then this
-        waits with it. Raises `Refused` when the import failed, `JobFailed` after ten minutes.
+        waits with it. Raises `Refused` when the import failed, `JobFailed` after its second failed
+        try or ten minutes; the job itself is tried again.
         """
         began = time.monotonic()
         while True:
@@ -140,12 +143,14 @@ class ImportSteps:
             with self.services.db.reading() as session:
                 row = session.get_one(Import, self.import_id)
                 state, failure = row.state, row.failure
+                job = session.get(Job, row.job_id)
+                tries = job.runs if job is not None and job.state == State.SCHEDULED else 0
             if state == ImportState.FAILED:
                 self.forget()
                 raise Refused(failure or {"code": "JOB_FAILED"})
             if state not in BUSY:
                 return
-            if time.monotonic() - began > PATIENCE_S:
+            if tries >= TRIES_MAX or time.monotonic() - began > PATIENCE_S:
                 raise JobFailed("IMPORT_STUCK", state=state)
             time.sleep(PAUSE_S)
 

@@ -11,6 +11,7 @@ from finview.cases.models import Case, Debtor, DebtorKind, EmailPoint, Invoice, 
 from finview.cases.statement import balances
 from finview.communications.compose import Claim, Parties
 from finview.customers.models import BusinessUnit, Customer
+from finview.plugins.contracts.email import Mailbox
 
 
 def address_of(session: Session, debtor_id: int) -> str | None:
@@ -65,6 +66,18 @@ def parties_of(session: Session, case: Case, debtor: Debtor, *, locale: str) -> 
         footer=str(unit.email_footers.get(locale) or ""),
         reply_to=str(unit.email_settings.get("replyTo") or unit.email_settings.get("sender") or ""),
     )
+
+
+def sender_of(unit: BusinessUnit) -> Mailbox | None:
+    """Return the sender a business unit writes as; without one, that of the installation."""
+    address = unit.email_settings.get("sender")
+    name = str(unit.company.get("name") or unit.name)
+    return Mailbox(address=str(address), name=name) if address else None
+
+
+def mailbox(address: object) -> Mailbox | None:
+    """Return a mailbox of an address, if there is one."""
+    return Mailbox(address=str(address)) if address else None
 
 
 def _address(company: dict[str, Any]) -> str:

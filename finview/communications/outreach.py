@@ -11,7 +11,7 @@ from finview import clock
 from finview.cases.models import Case, CaseStatus, Debtor
 from finview.cases.timeline import note
 from finview.communications.compose import compose
-from finview.communications.facts import address_of, claim_of, parties_of
+from finview.communications.facts import address_of, claim_of, mailbox, parties_of, sender_of
 from finview.communications.models import Outreach, OutreachState
 from finview.customers.models import BusinessUnit, Customer
 from finview.customers.preferences import chain
@@ -48,6 +48,8 @@ sentences(
 _KEYS = uuid.UUID("6b1f3c60-3f0b-4f5e-9a55-0e1f4d1d7a10")
 S = OutreachState
 DEFER_S = 300
+SILENT = (CaseStatus.CLOSED, CaseStatus.PAYMENT_PLAN, CaseStatus.SETTLEMENT)
+"""While a debtor keeps an agreement no further steps are taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,18 @@ def withdraw(session: Session, run_id: int) -> None:
     )
 
 
+def outcome_of(session: Session, run_id: int, node: str, visit: int) -> OutreachState | None:
+    """Return how the newest message of a node's visit ended; nothing while it may still be sent."""
+    newest = (
+        select(Outreach.state)
+        .where(Outreach.run_id == run_id, Outreach.node_id == node, Outreach.visit == visit)
+        .order_by(Outreach.attempt.desc())
+        .limit(1)
+    )
+    state = session.scalar(newest)
+    return OutreachState(state) if state and state not in (S.PLANNED, S.SENDING) else None
+
+
 def _given_up(session: Session, view: JobView, error: JobError) -> None:  # noqa: ARG001  # the hook
     row = session.get(Outreach, view.args["outreach_id"])
     if row is not None and row.state in (S.PLANNED, S.SENDING):
@@ -123,7 +137,7 @@ class SendEmail:
         case = session.scalars(select(Case).where(Case.id == row.case_id).with_for_update()).one()
         debtor = session.get_one(Debtor, case.debtor_id)
         to = address_of(session, debtor.id)
-        if case.status == CaseStatus.CLOSED:
+        if case.status in SILENT:
             _finish(session, row, S.CANCELLED)
             return None
         customer = session.get_one(Customer, case.customer_id)
@@ -152,8 +166,8 @@ class SendEmail:
                 to=Mailbox(address=to, name=debtor.name),
                 subject=message.subject,
                 text=message.text,
-                sender=_sender(unit),
-                reply_to=_mailbox(unit.email_settings.get("replyTo")),
+                sender=sender_of(unit),
+                reply_to=mailbox(unit.email_settings.get("replyTo")),
                 locale=debtor.locale,
             ),
         )
@@ -213,13 +227,3 @@ def _may_repeat(resend: Resend, row: Outreach) -> bool:
     since = row.sending_at or row.planned_at
     within = clock.now() - since <= resend.window
     return resend.guarantee == Guarantee.SAME_KEY and within
-
-
-def _sender(unit: BusinessUnit) -> Mailbox | None:
-    address = unit.email_settings.get("sender")
-    name = str(unit.company.get("name") or unit.name)
-    return Mailbox(address=str(address), name=name) if address else None
-
-
-def _mailbox(address: object) -> Mailbox | None:
-    return Mailbox(address=str(address)) if address else None

@@ -8,12 +8,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from finview import clock
-from finview.accounts import access
-from finview.accounts.models import AccountUser
+from finview.accounts import access, invitations
+from finview.accounts.models import AccountUser, Invitation
 from finview.accounts.users import create_user, find_user, normal_email
 from finview.customers.models import Customer, CustomerContact, Portfolio
 from finview.db import audit
-from finview.errors import Duplicate, Invalid, NotFound, Required
+from finview.errors import Duplicate, Invalid, NotFound, Required, State
 from finview.i18n import N_, sentences
 
 sentences(
@@ -21,6 +21,8 @@ sentences(
         "CONTACT_NAME_REQUIRED": N_("A contact needs a first name and a last name."),
         "CONTACT_EXISTS": N_("This person is a contact of this customer already."),
         "CONTACT_EMAIL_KNOWN": N_("This e-mail address is known. Please select the existing user."),
+        "CONTACT_WITHOUT_ACCESS": N_("This contact may not sign in. Grant access first."),
+        "CONTACT_SIGNED_UP": N_("This person has signed up already."),
         "PHONE_NOT_VALID": N_("This phone number is not valid: {phone}."),
     }
 )
@@ -42,7 +44,10 @@ def create_contact(
     locale: str | None = None,
     by: int | None,
 ) -> CustomerContact:
-    """Create a person and link it; a known address raises `Duplicate` with the user's id."""
+    """Create a person and link it; with access an invitation is sent.
+
+    A known address raises `Duplicate` with the user's id.
+    """
     if not first_name.strip() or not last_name.strip():
         raise Required("CONTACT_NAME_REQUIRED", path=("input", "lastName"))
     address = normal_email(email)
@@ -69,7 +74,10 @@ def create_contact(
         portfolio_ids=_own(session, customer, portfolio_ids),
         created_at=clock.now(),
     )
-    return _saved(session, contact, "contact.create", by)
+    _saved(session, contact, "contact.create", by)
+    if has_access:
+        _invite(session, contact, by)
+    return contact
 
 
 def link_contact(
@@ -108,7 +116,11 @@ def update_contact(
     *,
     by: int | None,
 ) -> CustomerContact:
-    """Change names, phone, roles, access and portfolios; rights follow at once."""
+    """Change names, phone, roles, access and portfolios; rights follow at once.
+
+    Access granted to a person who never signed up sends an invitation, access taken makes it void.
+    """
+    had_access = contact.has_access
     for name in ("first_name", "last_name"):
         if name in changes:
             if not (changes[name] or "").strip():
@@ -122,7 +134,38 @@ def update_contact(
     if changes.get("portfolio_ids") is not None:
         contact.portfolio_ids = _own(session, customer, changes["portfolio_ids"])
     contact.lock_version += 1
-    return _saved(session, contact, "contact.update", by)
+    _saved(session, contact, "contact.update", by)
+    if had_access and not contact.has_access:
+        invitations.void(session, contact.id)
+    elif contact.has_access and not had_access and not _signed_up(session, contact):
+        _invite(session, contact, by)
+    return contact
+
+
+def invite_contact(session: Session, contact: CustomerContact, *, by: int | None) -> Invitation:
+    """Send the invitation again: a new link, the old one is void.
+
+    Raises `State`: CONTACT_WITHOUT_ACCESS, CONTACT_SIGNED_UP.
+    """
+    if not contact.has_access:
+        raise State("CONTACT_WITHOUT_ACCESS", path=("id",))
+    if _signed_up(session, contact):
+        raise State("CONTACT_SIGNED_UP", path=("id",))
+    return _invite(session, contact, by)
+
+
+def _invite(session: Session, contact: CustomerContact, by: int | None) -> Invitation:
+    return invitations.invite(
+        session,
+        contact_id=contact.id,
+        customer_id=contact.customer_id,
+        user_id=contact.user_id,
+        by=by,
+    )
+
+
+def _signed_up(session: Session, contact: CustomerContact) -> bool:
+    return session.get_one(AccountUser, contact.user_id).password_hash is not None
 
 
 def e164(phone: str | None, country: str | None) -> str | None:

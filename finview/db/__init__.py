@@ -56,13 +56,18 @@ class Database:
         self._moves_clock = settings.env == "development"
         if self.dialect == "sqlite":
             self.writer, self.reader = sqlite.engines(self.url, json)
+            self.glancer = sqlite.glancing(self.url, json)
             self.lock: sqlite.FairLock | None = sqlite.writer_lock(sqlite.path_of(self.url))
         else:
             self.writer, self.reader = postgres.engines(self.url, json, role)
+            deadline_s = settings.operation_s_max
+            self.glancer = postgres.glancing(self.url, json, role, deadline_s)
             self.lock = None
         self._writers = sessionmaker(self.writer, expire_on_commit=False)
         self._readers = sessionmaker(self.reader, expire_on_commit=False)
-        event.listen(self._readers, "before_flush", _refuse_flush)
+        self._glances = sessionmaker(self.glancer, expire_on_commit=False)
+        for sessions in (self._readers, self._glances):
+            event.listen(sessions, "before_flush", _refuse_flush)
         for engine in {self.writer, self.reader}:
             deadlines.watch(engine)
         self._here = threading.local()
@@ -124,6 +129,21 @@ class Database:
             deadlines.end(session)
             session.close()  # not rollback: what was read stays readable
 
+    @contextmanager
+    def glance(self, *, deadline_s: float | None = None) -> Iterator[Session]:
+        """Open a reading session without a transaction: each statement sees what is there then.
+
+        For what one statement answers. PostgreSQL ends it after `operation_s_max` in any case.
+        """
+        session = self._glances(info={"database": self})
+        on_sqlite = deadline_s is not None and self.dialect == "sqlite"
+        try:
+            self._begin(session, Deadline(deadline_s) if on_sqlite and deadline_s else None)
+            yield session
+        finally:
+            deadlines.end(session)
+            session.close()
+
     def _begin(self, session: Session, deadline: Deadline | None) -> None:
         if deadline is not None:
             deadlines.begin(session, deadline)
@@ -142,6 +162,7 @@ class Database:
         """Close every connection."""
         self.writer.dispose()
         self.reader.dispose()
+        self.glancer.dispose()
 
     @property
     def engine(self) -> Engine:

@@ -2,17 +2,20 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import String, UniqueConstraint, select, update
+from sqlalchemy import String, UniqueConstraint, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from finview import clock
 from finview.db.base import Base, Id
 from finview.errors import IdempotencyMismatch
+
+KEPT = timedelta(days=7)
+PURGED_EACH = 64
 
 
 class Idempotency(Base):
@@ -45,6 +48,7 @@ def claim(
 
     When `payload` is set the effect happened before and that is the answer; else do it and `store`.
     Two at once: the second waits for the first. Raises IdempotencyMismatch for another input.
+    Answers are kept for seven days.
     """
     digest = hashlib.sha256(orjson.dumps(given, option=orjson.OPT_SORT_KEYS)).hexdigest()
     values = {
@@ -62,6 +66,8 @@ def claim(
         lite = sqlite.insert(Idempotency).values(values).on_conflict_do_nothing()
         added = session.scalar(lite.returning(Idempotency.id))
     if added is not None:
+        if added % PURGED_EACH == 0:
+            _purge(session)
         return Answer(id=added, payload=None)
     row = session.execute(
         select(Idempotency.id, Idempotency.input_hash, Idempotency.payload).where(
@@ -73,6 +79,16 @@ def claim(
     if row.input_hash != digest:
         raise IdempotencyMismatch(path=("idempotencyKey",))
     return Answer(id=row.id, payload=row.payload)
+
+
+def _purge(session: Session) -> None:
+    """Forget the oldest answers whose time is over."""
+    oldest = select(Idempotency.id).order_by(Idempotency.id).limit(2 * PURGED_EACH)
+    session.execute(
+        delete(Idempotency)
+        .where(Idempotency.id.in_(oldest), Idempotency.at < clock.now() - KEPT)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def store(session: Session, answer: Answer, payload: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from finview import clock
 from finview.db import after_commit, database_of
-from finview.db.base import Base, Id, Json, Scope
+from finview.db.base import Base, Id, Json, Scope, table_of
 from finview.db.postgres import CHANNEL
 from finview.errors import FinviewError
 
@@ -403,13 +403,19 @@ def unpark(session: Session, park_key: str) -> int:
     return len(queues)
 
 
+# Made once and of the plain table: a launch enqueues a job for each case, and compiling costs more
+# than inserting.
+_INSERT = {
+    dialect.dialect.name: dialect.insert(table_of(Job))
+    .on_conflict_do_nothing()
+    .returning(table_of(Job).c.id)
+    for dialect in (sqlite, postgresql)
+}
+
+
 def _insert(session: Session, values: Mapping[str, Any]) -> int | None:
-    if session.get_bind().dialect.name == "postgresql":
-        lite = postgresql.insert(Job).values(values).on_conflict_do_nothing().returning(Job.id)
-        return session.scalar(lite)
-    return session.scalar(
-        sqlite.insert(Job).values(values).on_conflict_do_nothing().returning(Job.id)
-    )
+    connection = session.connection()
+    return connection.execute(_INSERT[connection.dialect.name], values).scalar()
 
 
 def wake(session: Session, queue: str) -> None:

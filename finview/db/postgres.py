@@ -38,6 +38,27 @@ def engines(url: str, json: dict[str, Any], role: str) -> tuple[Engine, Engine]:
     return writer, writer.execution_options(postgresql_readonly=True)
 
 
+def glancing(url: str, json: dict[str, Any], role: str, deadline_s: float) -> Engine:
+    """Return the engine of operations that are one statement: no BEGIN, no ping, no ROLLBACK.
+
+    A connection that was lost is noticed by the statement; its error sends the operation to the
+    other pool. The time-out is set once, when a connection is made.
+    """
+    options = (
+        f"-c lock_timeout={LOCK_TIMEOUT_MS} -c default_transaction_read_only=on "
+        f"-c statement_timeout={int(deadline_s * 1000)}"
+    )
+    return create_engine(
+        url,
+        pool_size=4,
+        max_overflow=32,
+        pool_reset_on_return=None,
+        isolation_level="AUTOCOMMIT",
+        connect_args={"options": options, "application_name": role},
+        **json,
+    )
+
+
 class Listener(threading.Thread):
     """Hears on a connection of its own which queues other processes have put work into.
 

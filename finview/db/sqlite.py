@@ -1,5 +1,6 @@
 """SQLite: pragmas, STRICT column types, BEGIN IMMEDIATE and the fair lock in front of it."""
 
+import base64
 import re
 import sqlite3
 import threading
@@ -152,6 +153,21 @@ def engines(url: str, json: dict[str, Any]) -> tuple[Engine, Engine]:
     return writer, reader
 
 
+def glancing(url: str, json: dict[str, Any]) -> Engine:
+    """Return the engine of operations that are one statement: no BEGIN, the same pragmas."""
+    engine = create_engine(
+        url,
+        pool_size=4,
+        max_overflow=64,
+        pool_reset_on_return=None,
+        isolation_level="AUTOCOMMIT",
+        **json,
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "connect", _only_reads)
+    return engine
+
+
 def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # we write BEGIN ourselves
     for pragma in (
@@ -169,7 +185,15 @@ def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _only_reads(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.create_function("base64url", 1, _base64url, deterministic=True)
     connection.execute("PRAGMA query_only = ON").close()
+
+
+def _base64url(value: str | None) -> str | None:
+    """SQLite has no base64 of its own before 3.41, and then not the one of URLs."""
+    if value is None:
+        return None
+    return base64.urlsafe_b64encode(value.encode()).decode().rstrip("=")
 
 
 def _begin_writing(connection: Connection) -> None:

@@ -4,16 +4,19 @@ import sys
 
 from finview import files
 from finview.i18n import DOMAIN, LOCALES
-from finview.testing import locales
+from finview.testing import evolution, locales
 
 
 def found() -> list[str]:
     """Return what has drifted, each with the command that mends it."""
+    from finview.api.engine.documents import core_schema
     from finview.api.schema import sdl
 
     drifted: list[str] = []
     if files.schema().read_text() != sdl():
         drifted.append("schema.graphql differs from the code: make schema")
+    drifted += [f"no description: {part}" for part in evolution.undescribed(core_schema())]
+    drifted += [f"breaks clients: {why}" for why in evolution.broken_since_release(core_schema())]
     messages = locales.template()
     for locale in LOCALES:
         path = files.locales() / locale / "LC_MESSAGES" / f"{DOMAIN}.po"

@@ -63,7 +63,7 @@ def stages(
         if stage == STAGES[0]:
             services = open_services(testing_db.copy_template(sqlite_template, folder))
             prepare(services)
-            story = _first(new_agency(services), folder)
+            story = Story.reviewed(new_agency(services), small_file(folder))
         else:
             earlier = folder_at(STAGES[STAGES.index(stage) - 1])
             story = _copied(earlier, folder)
@@ -78,12 +78,13 @@ def stages(
 def at(stages: Callable[[str], tuple[Path, Agency, str]], tmp_path: Path) -> Iterator[At]:
     """Return a fresh copy of a small import that stands at a state: `at("CREATED")`.
 
-    It has three rows: two consumers with one invoice each, and one row without an amount.
+    Every call makes another copy with a database of its own. It has three rows: two consumers with one invoice each, and one row without an amount.
     """
     opened: list[Services] = []
 
     def story_at(stage: str) -> Story:
-        story = _copied(stages(stage), tmp_path)
+        folder = tmp_path / f"{stage.lower()}-{len(opened)}"
+        story = _copied(stages(stage), folder)
         opened.append(story.agency.services)
         return story
 
@@ -92,9 +93,9 @@ def at(stages: Callable[[str], tuple[Path, Agency, str]], tmp_path: Path) -> Ite
         services.close()
 
 
-def _first(agency: Agency, folder: Path) -> Story:
-    rows = [consumer(0), consumer(1), consumer(2, amount=None)]
-    return Story.reviewed(agency, workbook(folder, rows))
+def small_file(folder: Path) -> Path:
+    """Write the file of the small import that `at` copies."""
+    return workbook(folder, [consumer(0), consumer(1), consumer(2, amount=None)])
 
 
 def _copied(stage: tuple[Path, Agency, str], folder: Path) -> Story:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from finview.db import Database
 from finview.db.base import Base
+from finview.matching import index
 
 Contents = dict[str, Counter[str]]
 
@@ -27,6 +28,14 @@ COUNTERS = frozenset(
     }
 )
 """Columns that only say that something happened: versions and batches never go back."""
+
+
+def refreshed(database: Database) -> Database:
+    """Let the index of matching read the debtors that changed, as the next import would first."""
+    with database.unit() as session:
+        while index.refresh(session, limit=1000):
+            pass
+    return database
 
 
 def contents(

@@ -6,7 +6,7 @@ from starlette.routing import Route, WebSocketRoute
 from finview.api.engine.rate import Buckets
 from finview.api.engine.subscriptions import Hub
 from finview.db.runtime import Services
-from finview.web import files, graphql, health, uploads, websocket
+from finview.web import files, graphql, health, invitations, uploads, websocket
 
 
 def create_app(services: Services) -> Starlette:
@@ -19,6 +19,7 @@ def create_app(services: Services) -> Starlette:
             Route("/graphql", graphql.endpoint(services), methods=graphql.METHODS),
             WebSocketRoute("/graphql", websocket.endpoint(services)),
             Route("/uploads/{id}", uploads.endpoint(services), methods=["PUT"]),
+            Route("/invitations/{token}", invitations.endpoint(services), methods=["GET", "POST"]),
             Route("/files/{id:int}", files.endpoint(services), methods=["GET"]),
             Route("/health", health.alive, methods=["GET"]),
             Route("/ready", health.ready(services), methods=["GET"]),

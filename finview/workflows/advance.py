@@ -30,14 +30,18 @@ from finview.workflows.models import (
     WorkflowKind,
     WorkflowVersion,
 )
+from finview.workflows.nodes import OUTREACH_DONE
 from finview.workflows.runs import (
     acting_run,
     arm,
     end_run,
     ends,
+    open_runs,
+    resume,
     runner,
     start_runs,
     state_of,
+    suspend,
     view_of,
 )
 from finview.workflows.shipped import version_for
@@ -46,6 +50,8 @@ sentences(
     {
         "TIMELINE_WORKFLOW_STARTED": N_("Workflow started: {kind}."),
         "TIMELINE_WORKFLOW_ENDED": N_("Workflow ended: {kind}."),
+        "TIMELINE_WORKFLOW_SUSPENDED": N_("Workflow suspended: {kind}."),
+        "TIMELINE_WORKFLOW_RESUMED": N_("Workflow resumed: {kind}."),
         "TIMELINE_WORKFLOW_INCIDENT": N_("A workflow needs a person at node {node}: {why}."),
         "KIND_MAIN": N_("main workflow"),
         "KIND_BREATHING_SPACE": N_("breathing space"),
@@ -57,6 +63,11 @@ sentences(
         "PORT_NOT_CONNECTED": N_("a port leads nowhere"),
     }
 )
+
+
+AGREED = (CaseStatus.PAYMENT_PLAN, CaseStatus.SETTLEMENT)
+RESUMING = (CaseStatus.ACTIVE, CaseStatus.BREATHING_SPACE)
+PRECEDENCE = tuple(WorkflowKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +99,40 @@ def advance(session: Session, plugins: Plugins, case_id: int) -> None:
     ).one_or_none()
     if case is None:
         return
-    for happened in [None, *_inbox(session, case_id)]:
-        run = acting_run(session, case_id)
-        if run is None:
-            break
-        if case.status == CaseStatus.CLOSED:
+    events = _inbox(session, case_id)
+    if case.status == CaseStatus.CLOSED:
+        for run in open_runs(session, case_id):
             _stop(session, run)
+        return
+    missed = _heed_agreements(session, case)
+    if missed:
+        # The same outcome may still stand in the inbox; the next message has one of its own.
+        events = [e for e in events if e.event.type != OUTREACH_DONE]
+    for happened in [None, *missed, *events]:
+        acting = acting_run(session, case_id)
+        if acting is None:
             break
-        _fold(session, plugins, case, run, happened)
+        _fold(session, plugins, case, acting, happened)
+
+
+def _heed_agreements(session: Session, case: Case) -> list[_Happened]:
+    """Suspend what would act while the debtor keeps an agreement; resume it when that is over.
+
+    A breathing space goes on: it only waits for its day. Returns what a resumed run has missed.
+    """
+    acting = acting_run(session, case.id)
+    if case.status in AGREED:
+        if acting is not None and acting.kind != WorkflowKind.BREATHING_SPACE:
+            suspend(session, acting)
+            _noted(session, case.id, "TIMELINE_WORKFLOW_SUSPENDED", acting.kind)
+        return []
+    waiting = [r for r in open_runs(session, case.id) if r.status == RunStatus.SUSPENDED]
+    if acting is not None or not waiting or case.status not in RESUMING:
+        return []
+    run = min(waiting, key=lambda r: PRECEDENCE.index(WorkflowKind(r.kind)))
+    missed = resume(session, run)
+    _noted(session, case.id, "TIMELINE_WORKFLOW_RESUMED", run.kind)
+    return [_Happened(missed.at, 0, missed, run.id)] if missed is not None else []
 
 
 def _inbox(session: Session, case_id: int) -> list[_Happened]:
@@ -223,6 +260,7 @@ def _breathing_ended(session: Session, plugins: Plugins, case: Case, run: Run) -
     end_breathing(session, [case.id])
     session.refresh(case)
     start_main(session, case)
+    _heed_agreements(session, case)
     main = acting_run(session, case.id)
     if main is not None:
         _fold(session, plugins, case, main, None)

@@ -10,10 +10,10 @@ from finview import clock
 from finview.cases.models import Case, Debtor, DebtorKind
 from finview.cases.statement import balances
 from finview.communications.facts import address_of
-from finview.communications.outreach import withdraw
+from finview.communications.outreach import outcome_of, withdraw
 from finview.customers.models import BusinessUnit, Customer
 from finview.db.bulk import bulk_insert, reserve_ids
-from finview.plugins.contracts.node import CaseView, Step
+from finview.plugins.contracts.node import CaseView, EventView, Step
 from finview.plugins.guard import call
 from finview.plugins.manager import Plugins
 from finview.workflows.decide import RunState
@@ -26,6 +26,7 @@ from finview.workflows.models import (
     TimerState,
     WorkflowKind,
 )
+from finview.workflows.nodes import OUTREACH_DONE
 
 ACTING = (RunStatus.ACTIVE, RunStatus.WAITING)
 OPEN = (*ACTING, RunStatus.PAUSED, RunStatus.SUSPENDED, RunStatus.INCIDENT)
@@ -105,6 +106,36 @@ def acting_run(session: Session, case_id: int) -> Run | None:
     """Return the one run of a case that may act."""
     statement = select(Run).where(Run.case_id == case_id, Run.status.in_(ACTING))
     return session.scalars(statement).one_or_none()
+
+
+def open_runs(session: Session, case_id: int) -> list[Run]:
+    """Return the runs of a case that are not over, oldest first."""
+    statement = select(Run).where(Run.case_id == case_id, Run.status.in_(OPEN)).order_by(Run.id)
+    return list(session.scalars(statement))
+
+
+def suspend(session: Session, run: Run) -> None:
+    """Let a run wait for a higher one or an agreement; what it has not sent yet is withdrawn."""
+    run.status = RunStatus.SUSPENDED
+    session.flush()
+    withdraw(session, run.id)
+
+
+def resume(session: Session, run: Run) -> EventView | None:
+    """Let a suspended run go on where it was; return the outcome of its message, if it waits for one.
+
+    Timers and events that came meanwhile found nobody: the timer is set anew.
+    """
+    run.status = RunStatus.WAITING if run.node_id is not None else RunStatus.ACTIVE
+    session.flush()
+    if run.wake_at is not None:
+        arm(session, run, TimerKind.WAKE, run.wake_at)
+    if OUTREACH_DONE not in run.waits_for or run.node_id is None:
+        return None
+    state = outcome_of(session, run.id, run.node_id, run.visits.get(run.node_id, 1))
+    if state is None:
+        return None
+    return EventView(type=OUTREACH_DONE, at=clock.now(), payload={"state": state})
 
 
 def view_of(session: Session, case: Case) -> CaseView:

@@ -529,6 +529,34 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_email_point_debtor_id"), ["debtor_id"], unique=False)
 
     op.create_table(
+        "invitation",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("contact_id", sa.BigInteger(), nullable=False),
+        sa.Column("customer_id", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("invited_by", sa.BigInteger(), nullable=True),
+        sa.Column("nonce", sa.String(length=32), nullable=False),
+        sa.Column("token_sha256", sa.String(length=64), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("sending_at", sa.BigInteger(), nullable=True),
+        sa.Column("sent_at", sa.BigInteger(), nullable=True),
+        sa.Column("failed_at", sa.BigInteger(), nullable=True),
+        sa.Column("accepted_at", sa.BigInteger(), nullable=True),
+        sa.Column("voided_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["account_user.id"], name=op.f("fk_invitation_user_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invitation")),
+        sa.UniqueConstraint("token_sha256", name=op.f("uq_invitation_token_sha256")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("invitation", schema=None) as batch_op:
+        batch_op.create_index("invitation_contact", ["contact_id", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_invitation_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
         "match_profile",
         sa.Column("debtor_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("kind", sa.String(length=8), nullable=False),
@@ -1578,6 +1606,11 @@ def downgrade() -> None:
         batch_op.drop_index("ix_match_profile_batch")
 
     op.drop_table("match_profile")
+    with op.batch_alter_table("invitation", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_invitation_user_id"))
+        batch_op.drop_index("invitation_contact")
+
+    op.drop_table("invitation")
     with op.batch_alter_table("email_point", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_email_point_debtor_id"))
         batch_op.drop_index(batch_op.f("ix_email_point_address"))

@@ -100,7 +100,7 @@ def contact(agency: Agency, email: str, *, portfolios: list[str] | None = None) 
         "contactCreate",
         "contact { id }",
         customerId=agency.customer,
-        firstName=email.split("@")[0].title(),
+        firstName=email.partition("@")[0].title(),
         lastName="Muster",
         email=email,
         isCommercial=portfolios is None,
@@ -227,7 +227,6 @@ def test_pr5_foreign_filters_find_nothing(world: World) -> None:
       c: cases(where: {importId: $i}) { totalCount } d: cases(where: {bucketId: $b}) { totalCount }
       e: imports(where: {customerId: $c}) { totalCount } f: cases(where: {text: "Obermann"}) { totalCount }
       g: debtors(where: {text: "Obermann"}) { totalCount } h: customers(where: {text: "Wasser"}) { totalCount }
-      i: cases(where: {not: {text: "Schmidt"}}) { nodes { debtor { name } } }
       customer(id: $c) { name } import(id: $i) { number } }"""
     answer = client.ask(
         query,
@@ -237,7 +236,6 @@ def test_pr5_foreign_filters_find_nothing(world: World) -> None:
         b=world.south.bucket,
     )
     assert [answer[key]["totalCount"] for key in "abcdefgh"] == [0] * 8
-    assert answer["i"]["nodes"] == [{"debtor": {"name": "Bernd Lange"}}]
     assert (answer["customer"], answer["import"]) == (None, None)
 
 
@@ -333,13 +331,13 @@ def test_files_of_others_are_missing(world: World) -> None:
 
 
 def test_an_upload_belongs_to_the_one_who_announced_it(world: World) -> None:
-    made = world.north.client.do(
-        "uploadCreate", "upload { id url }", filename="a.csv", sizeBytes=3
-    )
+    made = world.north.client.do("uploadCreate", "upload { id url }", filename="a.csv", sizeBytes=3)
     other = client_for(world.north.services, "other@inkasso.example")
     assert other.http.put(made["url"], content=b"a;b").status_code == 404
     assert world.user("north").http.put(made["url"], content=b"a;b").status_code == 403
-    assert Client(world.north.services, None).http.put(made["url"], content=b"abc").status_code == 401
+    assert (
+        Client(world.north.services, None).http.put(made["url"], content=b"abc").status_code == 401
+    )
     assert other.ask("query($i: ID!) { node(id: $i) { id } }", i=made["id"]) == {"node": None}
     assert world.north.client.http.put(made["url"], content=b"a;b").status_code == 204
 
@@ -358,6 +356,8 @@ def test_a_right_taken_away_is_gone_with_the_next_request(world: World) -> None:
         c=world.south.customer,
     )["customer"]["contacts"]["nodes"]
     key = next(c["id"] for c in listed if c["email"] == "kurz@sued.example")
-    query = "mutation($i: ID!) { contactUpdate(id: $i, input: {hasAccess: false}) { errors { code } } }"
+    query = (
+        "mutation($i: ID!) { contactUpdate(id: $i, input: {hasAccess: false}) { errors { code } } }"
+    )
     assert world.north.client.ask(query, i=key)["contactUpdate"]["errors"] == []
     assert client.ask("{ cases { totalCount } }")["cases"]["totalCount"] == 0

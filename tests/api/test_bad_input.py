@@ -1,6 +1,6 @@
 """What happens to input that can't be right: an exact code, a sentence, and nothing changed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -321,7 +321,9 @@ def test_bad_input_is_refused_by_name_and_changes_nothing(at: At, name: str) -> 
     check(story, refusal, refusal.given(story))
 
 
-@pytest.mark.parametrize("mutation", ["importRevert", "importLaunch", "importMap", "importMatchDecide"])
+@pytest.mark.parametrize(
+    "mutation", ["importRevert", "importLaunch", "importMap", "importMatchDecide"]
+)
 def test_a_reverted_import_takes_no_further_step(at: At, mutation: str) -> None:
     story = at("LINKED").revert()
     given: dict[str, Any] = {
@@ -351,7 +353,7 @@ def test_an_import_that_does_not_exist_is_not_found(at: At, mutation: str) -> No
 
 
 @pytest.fixture
-def doubtful(at: At, tmp_path: Path) -> Iterator[Story]:
+def doubtful(at: At, tmp_path: Path) -> Story:
     """Two rows of one debtor who may be a known one."""
     first = at("CREATED")
     maybe = {
@@ -361,7 +363,7 @@ def doubtful(at: At, tmp_path: Path) -> Iterator[Story]:
         "email": "schmidt.a@example.net",
     }
     rows = [consumer(0, invoice_number=f"N-{n}", **maybe) for n in range(2)]
-    yield Story.created(first.agency, table(tmp_path, rows))
+    return Story.created(first.agency, table(tmp_path, rows))
 
 
 def test_rows_of_one_debtor_decided_differently_are_a_conflict(doubtful: Story) -> None:
@@ -408,7 +410,10 @@ def test_only_a_proposed_debtor_can_be_chosen(
 
 
 def test_one_wrong_decision_undoes_the_right_ones(doubtful: Story) -> None:
-    given = [{"rowNumber": 2, "decision": "CREATE_NEW"}, {"rowNumber": 99, "decision": "CREATE_NEW"}]
+    given = [
+        {"rowNumber": 2, "decision": "CREATE_NEW"},
+        {"rowNumber": 99, "decision": "CREATE_NEW"},
+    ]
     (error,) = doubtful.errors("importMatchDecide", decisions=given)
     assert (error["code"], doubtful.matches) == ("NOT_FOUND", (0, 0, 1))
 

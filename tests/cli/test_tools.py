@@ -9,12 +9,16 @@ WHERE = ("--customer", "SWN", "--portfolio", "Strom und Gas")
 
 @pytest.fixture
 def launched(run, data, workbook):
-    found = run("import", workbook, *WHERE, "--bucket", "Verträge 2025", "--launch", "--rows", "--json")
+    found = run(
+        "import", workbook, *WHERE, "--bucket", "Verträge 2025", "--launch", "--rows", "--json"
+    )
     return found.json["rows"][0]["case"]
 
 
 def test_a_token_is_printed_alone(run, data):
-    made = run("user", "create", "--email", "ada@example.org", "--name", "Ada", "--role", "operator")
+    made = run(
+        "user", "create", "--email", "ada@example.org", "--name", "Ada", "--role", "operator"
+    )
     assert made.status == 0
     answer = run("token", "create", "--email", "ada@example.org")
     assert answer.out.startswith("fv_")
@@ -117,12 +121,19 @@ def _person(key, first, last):
 
 
 def test_match_evaluate_measures_the_bound_matcher(run, data, people):
-    left = people("left.csv", [_person("a", "Adele", "Tannhäuser"), _person("b", "Benno", "Clasen")])
+    left = people(
+        "left.csv", [_person("a", "Adele", "Tannhäuser"), _person("b", "Benno", "Clasen")]
+    )
     right = people("right.csv", [_person("x", "Adele", "Tannhaeuser")])
     truth = people("truth.csv", [{"left_id": "a", "right_id": "x"}])
     found = run("match", "evaluate", left, right, "--truth", truth, "--json").json
     assert found["auto"]["f1"] == 1.0
-    assert {"review_share", "candidate_recall", "reachable_recall", "rows_per_second"} <= found.keys()
+    assert {
+        "review_share",
+        "candidate_recall",
+        "reachable_recall",
+        "rows_per_second",
+    } <= found.keys()
 
 
 def test_match_pairs_decides_each_pair(run, data, people):

@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from finview.matching import index
 from finview.testing.client import client_for
 from finview.testing.factories import Agency, Row, consumer, new_bucket, table
 from finview.testing.fixtures import At
 from finview.testing.story import Story
-from finview.testing.tables import Contents, contents, differences
+from finview.testing.tables import Contents, contents, differences, refreshed
 
 PREVIEW = """revertible revertPreview { debtorsDeleted debtorsRestored debtorsKept casesDeleted
              invoicesDeleted filesDeleted blockedBy { code message params } }"""
@@ -31,10 +30,7 @@ ROWS: list[Row] = [KNOWN, MAYBE, consumer(4), consumer(5, amount=None)]
 
 def state_of(agency: Agency) -> Contents:
     """Return what the database and the file store hold, with the index of matching up to date."""
-    with agency.services.db.unit() as session:
-        while index.refresh(session, limit=1000):
-            pass
-    found = contents(agency.services.db)
+    found = contents(refreshed(agency.services.db))
     stored = agency.services.files.root.rglob("*")
     return found | {"files on disk": type(found["debtor"])(p.name for p in stored if p.is_file())}
 
@@ -60,9 +56,7 @@ STEPS: dict[str, Callable[[Story], Any]] = {
     "edited": lambda s: edited(s.read()),
     "records": lambda s: s.read().complete(),
     "decided new": lambda s: s.read().complete().decide(3, "CREATE_NEW"),
-    "decided existing": lambda s: (
-        s.read().complete().decide(3, "UPDATE_EXISTING", anna(s))
-    ),
+    "decided existing": lambda s: s.read().complete().decide(3, "UPDATE_EXISTING", anna(s)),
     "linked": lambda s: s.read().complete().link(),
     "linked twice": lambda s: (
         s.read().complete().link().link(new_bucket(s.client, s.agency.portfolio, "Zwei"))

@@ -37,9 +37,7 @@ def test_u1_u14_a_file_becomes_launched_workflows(
     client = client_for(agency.services, language=language)
     contract = {"contract_subject": "Stromlieferung", "contract_date": "2024-01-02"}
     rows = [make(0, **contract), make(1, language=language), make(2, amount=None)]
-    story = Story.begin(
-        agency, workbook(tmp_path, rows, headers=headers), kind=kind, client=client
-    )
+    story = Story.begin(agency, workbook(tmp_path, rows, headers=headers), kind=kind, client=client)
     assert story.read().state == "REVIEW"
     assert story.sections == {
         "total": 3, "ready": 2, "needsCleansing": 0, "faulty": 1, "skipped": 0
@@ -121,7 +119,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("code", REFUSED)
-def test_u5_a_file_that_can_not_be_read_says_why(client: Client, agency: Agency, code: str, tmp_path: Path) -> None:
+def test_u5_a_file_that_can_not_be_read_says_why(
+    client: Client, agency: Agency, code: str, tmp_path: Path
+) -> None:
     content, reason = REFUSED[code]
     path = tmp_path / "cases.xlsx"
     path.write_bytes(content)
@@ -292,7 +292,9 @@ def test_u9_one_value_is_replaced_in_every_row_that_has_it(agency: Agency, tmp_p
 def test_u9_i10_one_answer_settles_the_amounts_of_a_column(
     agency: Agency, tmp_path: Path, answer: str, value: str
 ) -> None:
-    rows = [consumer(n, amount="1.234", currency="BHD" if value == "1.234" else "EUR") for n in range(2)]
+    rows = [
+        consumer(n, amount="1.234", currency="BHD" if value == "1.234" else "EUR") for n in range(2)
+    ]
     story = Story.reviewed(agency, workbook(tmp_path, rows))
     assert list(story.rows(issueCode=["AMOUNT_AMBIGUOUS"])) == [2, 3]
     story.fix("SETTLE", field="amount", to=answer)

@@ -172,9 +172,7 @@ def test_s6_the_customers_case_number_decides_where_it_is_switched_on(
 def test_s6_the_same_number_of_clearly_another_person_is_looked_at(at: At, tmp_path: Path) -> None:
     first = at("CREATED")
     first.agency.set("imports", matchOnCustomerCaseNumber=True)
-    story = Story.created(
-        first.agency, table(tmp_path, [known(8, customer_case_number="A-0")])
-    )
+    story = Story.created(first.agency, table(tmp_path, [known(8, customer_case_number="A-0")]))
     match = story.rows()[2]["match"]
     assert story.matches == (0, 0, 1)
     assert match["candidates"][0]["debtor"]["name"] == "Anna Schmidt"

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Date,
     Dialect,
     Engine,
+    Integer,
     Select,
     String,
     Text,
@@ -59,6 +60,26 @@ class Sql:
             return self.instant(type_coerce(column, BigInteger))
         return self.day(column) if isinstance(column.type, Date) else column
 
+    def quoted(self, value: Any) -> ColumnElement[str]:
+        """Return a text that is not NULL as a JSON string, escaped as orjson does."""
+        raise NotImplementedError
+
+    def joined(self, item: Any) -> Any:
+        """Return the texts of rows with commas between them, in the order they come in."""
+        raise NotImplementedError
+
+    def base64url(self, value: Any) -> ColumnElement[str]:
+        """Return a text in base64 as URLs take it, without padding."""
+        raise NotImplementedError
+
+    def in_cursor(self, column: Any, type_: TypeEngine[Any]) -> ColumnElement[str]:
+        """Return the value of a column as it stands in a cursor."""
+        if isinstance(type_, UtcDateTime):
+            return text('{"t":') + cast(type_coerce(column, BigInteger), Text) + text("}")
+        if isinstance(type_, Date):
+            return text('{"d":"') + self.day(column) + text('"}')
+        return cast(column, Text) if isinstance(type_, Integer) else self.quoted(column)
+
     def public_id(self, tag: str, columns: Sequence[Any]) -> ColumnElement[str]:
         """Return a public id."""
         found: ColumnElement[str] = text(tag)
@@ -101,6 +122,18 @@ class Sqlite(Sql):
             paramstyle="named", json_deserializer=orjson.loads
         )
 
+    def quoted(self, value: Any) -> ColumnElement[str]:
+        """Return the text as JSON."""
+        return func.json_quote(value, type_=Text)
+
+    def joined(self, item: Any) -> Any:
+        """Return the texts in one."""
+        return func.group_concat(item, text(","), type_=Text)
+
+    def base64url(self, value: Any) -> ColumnElement[str]:
+        """Return the text in base64, by a function every reading connection has."""
+        return func.base64url(value, type_=Text)
+
     def keys(self, name: str) -> Any:
         """Return the numbers of a JSON array."""
         found = func.json_each(later(name, String)).table_valued("value")
@@ -130,6 +163,19 @@ class Postgres(Sql):
     """PostgreSQL."""
 
     name = "postgresql"
+
+    def quoted(self, value: Any) -> ColumnElement[str]:
+        """Return the text as JSON."""
+        return cast(func.to_json(cast(value, Text)), Text)
+
+    def joined(self, item: Any) -> Any:
+        """Return the texts in one."""
+        return func.string_agg(item, text(","), type_=Text)
+
+    def base64url(self, value: Any) -> ColumnElement[str]:
+        """Return the text in base64, without the line breaks and the padding of MIME."""
+        encoded = func.encode(func.convert_to(value, text("UTF8")), text("base64"))
+        return func.translate(encoded, text("+/=\n"), text("-_"), type_=Text)
 
     def keys(self, name: str) -> Any:
         """Return the numbers of an array."""

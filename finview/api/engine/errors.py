@@ -5,12 +5,21 @@ from enum import Enum
 from typing import Any, TypeVar
 
 import strawberry
+from sqlalchemy.exc import NoResultFound
 from strawberry.types.base import has_object_definition
 
 from finview.api.engine.context import Context
+from finview.api.engine.ids import split
 from finview.api.engine.scalars import JSON
 from finview.db import idempotency
-from finview.errors import CODES, FinviewError, Invalid, describe
+from finview.errors import (
+    CODES,
+    FinviewError,
+    IdempotencyMismatch,
+    Invalid,
+    NotFound,
+    describe,
+)
 
 P = TypeVar("P")
 
@@ -79,31 +88,25 @@ def mutate(
     *,
     name: str,
     given: Any = None,
+    about: str | None = None,
     again: Callable[[Any], Any] | None = None,
 ) -> P:
     """Run one mutation in its own savepoint and answer with its payload.
 
     A `FinviewError` undoes the savepoint and becomes a `UserError`; anything else is a bug and
     undoes the request. With an `idempotencyKey` in `given`, the same request has one effect:
-    `again` makes the object anew from the id that was stored.
+    a later one is answered with the object as it is then, made by `again` from the id that was
+    stored. `about` is the id beside the input.
     """
-    who = ctx.who
-    key = getattr(given, "idempotency_key", None)
+    _ = ctx.who
     try:
         with ctx.session.begin_nested():
             answer = None
-            if key is not None and again is not None:
-                if not 0 < len(key) <= KEY_CHARS_MAX:
-                    raise Invalid(path=("input", "idempotencyKey"))
-                answer = idempotency.claim(
-                    ctx.session,
-                    viewer_id=who.user_id,
-                    mutation=name,
-                    key=key,
-                    given=_json(strawberry.asdict(given)),
-                )
+            if getattr(given, "idempotency_key", None) is not None:
+                answer = _claimed(ctx, name, given, about)
                 if answer.payload is not None:
-                    return payload(**{field: again(answer.payload["id"])}, errors=[])
+                    found = _seen_again(ctx, answer.payload["id"], again)
+                    return payload(**{field: found}, errors=[])
             made = act()
             if answer is not None:
                 idempotency.store(ctx.session, answer, {"id": str(made.id)})
@@ -112,6 +115,35 @@ def mutate(
     except FinviewError as failure:
         ctx.session.expire_all()
         return payload(errors=[user_error(failure, ctx.locale)])
+
+
+def _claimed(ctx: Context, name: str, given: Any, about: str | None) -> idempotency.Answer:
+    """Take the place of the answer; raises `IdempotencyMismatch`, `Invalid` for no key at all."""
+    key, place = given.idempotency_key, ("input", "idempotencyKey")
+    if not 0 < len(key) <= KEY_CHARS_MAX:
+        raise Invalid(path=place)
+    sent = {"id": about, "input": _json(strawberry.asdict(given))}
+    try:
+        return idempotency.claim(
+            ctx.session, viewer_id=ctx.who.user_id, mutation=name, key=key, given=sent
+        )
+    except IdempotencyMismatch:
+        raise IdempotencyMismatch(path=place) from None
+
+
+def _seen_again(ctx: Context, public_id: str, again: Callable[[Any], Any] | None) -> Any:
+    """Return the object of an earlier answer, as it is now and for whoever may still see it.
+
+    One that is gone by now, or out of sight, is `NOT_FOUND`: the effect is not repeated.
+    """
+    from finview.api.schema import NODES
+
+    tag, key = split(public_id)
+    try:
+        found = NODES[tag](ctx, key) if tag in NODES else None
+        return again(public_id) if again is not None else found
+    except NoResultFound:
+        raise NotFound from None
 
 
 def _json(value: Any) -> Any:

@@ -110,10 +110,13 @@ class Builder:
         self.size += 1
         return self.size - 1
 
-    def statement(self, statement: Select[Any], site: Site | None = None) -> Statement:
-        """Compile a statement; `site` is the field whose filter it has."""
-        given = self.plan.given[site.index].where_binds if site else ()
-        names = {bind.key: site.bind(f"where{n}") for n, bind in enumerate(given)} if site else {}
+    def statement(self, statement: Select[Any], *sites: Site) -> Statement:
+        """Compile a statement; `sites` are the fields whose filters it has."""
+        names = {
+            bind.key: site.bind(f"where{n}")
+            for site in sites
+            for n, bind in enumerate(self.plan.given[site.index].where_binds)
+        }
         return Statement(statement, self.sql, names)
 
 
@@ -290,22 +293,25 @@ class Pages:
             conditions.append(given.where)
         if nested is not None:
             conditions.append(getattr(model, nested).in_(build.sql.keys("keys")))
-        names = sorted({*_needed(item.parts), "id", *(o.column.key for o in self.order)})
+        names = sorted({*needed(item.parts), "id", *(o.column.key for o in self.order)})
         columns = [getattr(model, name) for name in [*names, *([nested] if nested else ())]]
         self.entity = entity = build.entity(model, self._inner(conditions, columns).subquery())
         self.table = Table(build, entity)
         self.key = self.table.put(getattr(entity, nested)) if nested else -1
-        self.cursor = self._cursor() if _asks_cursor(item.parts) else None
+        self.cursor = self._cursor() if asks_cursor(item.parts) else None
         self.parts = [(part.key, self._part(part)) for part in item.parts]
-        order = _sorted(self.order, entity)
+        order = sorted_by(self.order, entity)
         if nested:
             order.insert(0, getattr(entity, nested))
-        self.statement = build.statement(self.table.select().order_by(*order), self.site)
+        self.statement = None
+        if any(part.name in ("nodes", "edges", "pageInfo") for part in item.parts):
+            self.table.put(entity.id)
+            self.statement = build.statement(self.table.select().order_by(*order), self.site)
         self.count = self._count(build, conditions) if _asks_count(item.parts) else None
 
     def load(self, state: State, keys: Sequence[int]) -> Mapping[Any, Any]:
         """Return the page of each parent."""
-        rows = state.fetch(self.statement, keys)
+        rows = state.fetch(self.statement, keys) if self.statement else ()
         counted = state.fetch(self.count, keys) if self.count else ()
         counts = {row[0]: row[1] for row in counted}
         found: dict[Any, list[Row]] = {key: [] for key in keys}
@@ -321,7 +327,7 @@ class Pages:
 
     def run(self, state: State) -> Any:
         """Return the page of a root field."""
-        rows = state.fetch(self.statement)
+        rows = state.fetch(self.statement) if self.statement else ()
         count = state.fetch(self.count)[0][0] if self.count else 0
         first = state.binds[self.site.bind("first")]
         shown = rows[:first]
@@ -330,7 +336,7 @@ class Pages:
 
     def _inner(self, conditions: list[Any], columns: list[Any]) -> Select[Any]:
         """Return the rows of the page itself, and one more to tell whether it goes on."""
-        order = _sorted(self.order, self.model)
+        order = sorted_by(self.order, self.model)
         more = later(self.site.bind("more"), Integer)
         behind = []
         if self.after:
@@ -405,12 +411,9 @@ class One:
         self.get = self.table.object(item.node, entity)
         column = getattr(entity, item.column)
         key = later(site.bind("key"), column.type)
-        # The key comes first: a row of constants must not be taken for no row at all.
-        self.statement = build.statement(
-            self.table.select().where(column == key, *build.seen(entity))
-        )
-        if not self.table.columns:
-            raise Unplanned("nothing of a row is wanted")
+        self.table.put(entity.id)  # an object of constants has columns of its own too
+        wanted = self.table.select().where(column == key, *build.seen(entity))
+        self.statement = build.statement(wanted)
 
     def run(self, state: State) -> Any:
         """Return the row as JSON, or None."""
@@ -496,12 +499,13 @@ def _int(value: int) -> int:
     return value
 
 
-def _sorted(order: Sequence[paging.Order], entity: Any) -> list[Any]:
+def sorted_by(order: Sequence[paging.Order], entity: Any) -> list[Any]:
+    """Return an order over a table under another name."""
     columns = [(getattr(entity, o.column.key), o.descending) for o in order]
     return [column.desc() if down else column for column, down in columns]
 
 
-def _needed(parts: Sequence[Part]) -> set[str]:
+def needed(parts: Sequence[Part]) -> set[str]:
     """Return the columns of a page's own table that its fields are made of."""
     found: set[str] = set()
     for part in parts:
@@ -509,7 +513,7 @@ def _needed(parts: Sequence[Part]) -> set[str]:
             for item in part.inside.items:
                 found |= _columns(item)
         elif isinstance(part.inside, tuple):
-            found |= _needed(part.inside)
+            found |= needed(part.inside)
     return found
 
 
@@ -526,13 +530,14 @@ def _columns(item: Item) -> set[str]:
     return set()
 
 
-def _asks_cursor(parts: Sequence[Part]) -> bool:
+def asks_cursor(parts: Sequence[Part]) -> bool:
+    """Tell whether any cursor is selected."""
     return any(
         part.name in ("cursor", "startCursor", "endCursor")
         or (
             isinstance(part.inside, tuple)
             and not isinstance(part.inside, Node)
-            and _asks_cursor(part.inside)
+            and asks_cursor(part.inside)
         )
         for part in parts
     )
@@ -552,4 +557,14 @@ def _parts(part: Part) -> tuple[Part, ...]:
     return part.inside
 
 
-__all__ = ["Compiled", "amount", "binds_of", "shown"]
+__all__ = [
+    "INT_MAX",
+    "Builder",
+    "Compiled",
+    "amount",
+    "asks_cursor",
+    "binds_of",
+    "needed",
+    "shown",
+    "sorted_by",
+]

@@ -9,20 +9,29 @@ from typing import Any
 from graphql import GraphQLError
 from graphql.execution.values import VariableValues, get_variable_values
 from sqlalchemy import Engine
+from sqlalchemy.exc import CompileError, DBAPIError, InvalidRequestError
 
 from finview.api.engine.context import Context
-from finview.api.engine.dialect import Sql, sql_of
+from finview.api.engine.dialect import Sql, Statement, sql_of
 from finview.api.engine.documents import Document, Operation, core_schema
+from finview.api.engine.jsonsql import NotPlain, Writer
 from finview.api.engine.plan import Arguments, Plan, Planner
 from finview.api.engine.rows import Compiled, binds_of
 from finview.api.engine.select import Undeclared, Unplanned
 from finview.api.schema import build
+from finview.db.deadline import is_timeout
 from finview.errors import FinviewError
 
 log = logging.getLogger(__name__)
 
 PLANS_MAX = 8
-_SURPRISES = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
+LEFT = (Unplanned, GraphQLError, FinviewError)
+"""What the executor says better: what is not planned, and what is wrong with a request."""
+
+_SURPRISES = (
+    *(LookupError, ValueError, TypeError, AttributeError, ArithmeticError),
+    *(CompileError, InvalidRequestError),
+)
 """What a function over odd data may raise; the executor then loses that one field, not all."""
 
 
@@ -48,6 +57,45 @@ class Plans:
 _SQL: dict[str, Sql] = {}
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A query with the plan that answers it, and all that the plan binds."""
+
+    ctx: Context
+    plan: Plan
+    sql: Sql
+    given: list[Arguments]
+    binds: dict[str, Any]
+
+    def rows(self) -> dict[str, Any]:
+        """Return the data, made of rows; raises `Unplanned` and what resolvers raise."""
+        if self.plan.compiled is None:
+            self.plan.compiled = Compiled(self.plan, self.sql)
+        data: dict[str, Any] = self.plan.compiled.run(self.ctx, self.given, self.binds)
+        return data
+
+    def text(self) -> str:
+        """Return the data as the database writes it; raises `NotPlain`, and for nulls `Unplanned`.
+
+        Writing a statement costs some ten milliseconds: ask for it when a plan is used again.
+        """
+        if self.plan.text is None:
+            try:
+                self.plan.text = Writer(self.plan, self.sql).statement
+            except NotPlain:
+                self.plan.text = False
+        if self.plan.text is False:
+            raise NotPlain("as before")
+        statement: Statement = self.plan.text
+        connection = self.ctx.session.connection()
+        result = connection.exec_driver_sql(statement.text, statement.params(self.binds))
+        ((text,),) = result.cursor.fetchall()
+        result.close()
+        if text is None:
+            raise Unplanned("null in a non-null place")
+        return str(text)
+
+
 def answered(
     ctx: Context, document: Document, operation: Operation, inputs: Mapping[str, Any]
 ) -> dict[str, Any] | None:
@@ -58,35 +106,62 @@ def answered(
     if ctx.viewer is None:
         return None
     try:
-        return planned(ctx, document, operation, inputs)
-    except (Unplanned, GraphQLError, FinviewError):
+        return planned(ctx, document, operation, inputs).rows()
+    except LEFT:
         return None
     except _SURPRISES:
         log.warning("graphql.plan_failed", exc_info=True)
         return None
 
 
+def written(
+    ctx: Context, document: Document, operation: Operation, inputs: Mapping[str, Any]
+) -> str | None:
+    """Return the data of a query as JSON of the database; None when `answered` has to do it.
+
+    The first request of a plan is not worth the writing of the statement.
+    """
+    if ctx.viewer is None:
+        return None
+    try:
+        found = planned(ctx, document, operation, inputs)
+    except LEFT:
+        return None
+    except _SURPRISES:
+        return None  # logged when the rows are tried
+    found.plan.seen += 1
+    if found.plan.seen == 1:
+        return None
+    try:
+        return found.text()
+    except Unplanned:
+        return None
+    except (*_SURPRISES, DBAPIError) as error:
+        if is_timeout(error):
+            raise
+        log.warning("graphql.writing_failed", exc_info=True)
+        found.plan.text = False
+        return None
+
+
 def planned(
     ctx: Context, document: Document, operation: Operation, inputs: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the data of a query from its plan; raises `Unplanned` and what resolvers raise."""
+) -> Planned:
+    """Return the plan of a query; raises `Unplanned` and what resolvers raise."""
     variables = _variables(operation, inputs)
     sql = _sql(ctx)
     plans: Plans = document.memo.setdefault((operation.name, sql.name), Plans())
     if any(_same(choices, variables) for choices in plans.refused):
         raise Undeclared("as before")
-    plan, given = _plan(ctx, document, operation, variables, plans)
-    if plan.compiled is None:
-        plan.compiled = Compiled(plan, sql)
-    data: dict[str, Any] = plan.compiled.run(ctx, given, binds_of(ctx, sql, given, plan.sites))
-    return data
+    plan, given = _plan(ctx, document, variables, operation, plans)
+    return Planned(ctx, plan, sql, given, binds_of(ctx, sql, given, plan.sites))
 
 
 def _plan(
     ctx: Context,
     document: Document,
-    operation: Operation,
     variables: VariableValues,
+    operation: Operation,
     plans: Plans,
 ) -> tuple[Plan, list[Arguments]]:
     staff = ctx.who.staff
@@ -127,4 +202,4 @@ def _sql(ctx: Context) -> Sql:
     return found
 
 
-__all__ = ["answered", "planned"]
+__all__ = ["LEFT", "Planned", "answered", "planned", "written"]

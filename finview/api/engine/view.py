@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 
 import orjson
 from graphql import ExecutionResult, GraphQLError, OperationType, execute_sync
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from finview.accounts.access import Viewer
 from finview.api.engine import faults, limits, persisted
-from finview.api.engine import run as reading
+from finview.api.engine import run as plans
 from finview.api.engine.context import Context
 from finview.api.engine.documents import DOCUMENTS, Document, Operation, core_schema
 from finview.api.engine.rate import Buckets
@@ -74,10 +75,13 @@ class Answer:
     body: dict[str, Any]
     executed: bool
     broken: bool = False
+    text: str | None = None
+    """The data as the database wrote it; the body then holds all the rest."""
 
     def content(self) -> bytes:
         """Return the answer as it is sent."""
-        return orjson.dumps(self.body)
+        rest = orjson.dumps(self.body)
+        return rest if self.text is None else b'{"data":%b,%b' % (self.text.encode(), rest[1:])
 
 
 def read_request(body: bytes) -> Request:
@@ -144,12 +148,41 @@ def run(services: Services, ready: Ready, caller: Caller) -> Answer:
     if ready.kind is OperationType.MUTATION:
         return _at_the_edge(caller, lambda: _written(services, ready, caller), lambda a: a)
 
-    def read(session: Session) -> Answer:
-        viewer = caller.who(session)
-        stopped = refused(services, ready, caller, viewer)
-        return stopped or execute(services, session, ready, viewer, caller.locale)
+    return _at_the_edge(caller, lambda: _read(services, ready, caller), lambda answer: answer)
 
-    return guarded(services, caller, read, lambda answer: answer)
+
+def _read(services: Services, ready: Ready, caller: Caller) -> Answer:
+    """Answer a query: by one statement if it can be, else in a reading session."""
+    deadline_s = services.settings.operation_s_max
+    who = caller.who
+    try:
+        with services.db.glance(deadline_s=deadline_s) as session:
+            viewer = caller.who(session)
+            stopped = refused(services, ready, caller, viewer)
+            answer = stopped or _by_database(services, session, ready, viewer, caller.locale)
+            if answer is not None:
+                return answer
+    except DBAPIError as error:
+        # A lost connection is noticed by its first statement; the other pool looks before.
+        if not error.connection_invalidated:
+            raise
+    else:
+        who = lambda _session: viewer  # noqa: E731 -- who it is has been asked
+    with services.db.reading(deadline_s=deadline_s) as session:
+        viewer = who(session)
+        return execute(services, session, ready, viewer, caller.locale)
+
+
+def _by_database(
+    services: Services, session: Session, ready: Ready, viewer: Viewer | None, locale: str
+) -> Answer | None:
+    """Return the answer whose data the database writes itself, if it can."""
+    locale = viewer.locale if viewer is not None else locale
+    context = Context(session=session, services=services, viewer=viewer, locale=locale)
+    text = plans.written(context, ready.document, ready.operation, ready.request.variables)
+    if text is None:
+        return None
+    return Answer({"extensions": _extensions(ready.cost)}, executed=True, text=text)
 
 
 def guarded(
@@ -184,7 +217,7 @@ def execute(
     locale = viewer.locale if viewer is not None else locale
     context = Context(session=session, services=services, viewer=viewer, locale=locale)
     if ready.kind is OperationType.QUERY:
-        data = reading.answered(context, ready.document, ready.operation, ready.request.variables)
+        data = plans.answered(context, ready.document, ready.operation, ready.request.variables)
         if data is not None:
             return Answer({"data": data, "extensions": _extensions(ready.cost)}, executed=True)
     result = execute_sync(

@@ -1,0 +1,153 @@
+"""What arguments and enum values mean, in one place: put into the schema when it is built."""
+
+from collections.abc import Mapping
+
+from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+)
+
+from finview.errors import CODES
+
+# By name; where a word means something else at one field, by "Type.field(argument)".
+ARGUMENTS: Mapping[str, str] = {
+    "after": "The cursor of the last object seen: the page begins behind it.",
+    "asOf": "The day to look at; today when left out.",
+    "before": "The cursor of the first object seen: the page ends before it.",
+    "customerId": "Only what serves this customer.",
+    "debtorKind": "For files of consumers or of businesses.",
+    "first": "How many objects at most, from 1 to 200.",
+    "id": "The id of the object.",
+    "idempotencyKey": "The same key with the same arguments has one effect and one answer.",
+    "input": "What is wanted.",
+    "last": "How many objects at most, counted from the end.",
+    "number": "The reference number that people read out on the phone, instead of an id.",
+    "orderBy": "The order, most important first; ties are settled by the id.",
+    "token": "The secret of the link that was sent.",
+    "where": "Only objects for which this holds.",
+    "Query.node(id)": "The id of any object.",
+    "Subscription.jobUpdated(id)": "The id of the job to follow.",
+    "Subscription.importUpdated(id)": "The id of the import to follow.",
+}
+
+VALUES: Mapping[str, Mapping[str, str]] = {
+    "CaseOrderField": {
+        "OPENED_AT": "When the case was opened.",
+        "NUMBER": "The case number.",
+        "STATUS": "The status, in the order of its names.",
+    },
+    "CaseStatus": {
+        "NEW": "Created; no workflow has begun.",
+        "BREATHING_SPACE": "The debtor is left time before costs and interest are charged.",
+        "ACTIVE": "A workflow collects the claim.",
+        "PAYMENT_PLAN": "The debtor pays in instalments.",
+        "SETTLEMENT": "A smaller sum was agreed on and is awaited.",
+        "ON_HOLD": "Nothing happens until somebody goes on.",
+        "DISPUTED": "The debtor objects; nothing happens until that is settled.",
+        "CLOSED": "At its end; `closeReason` says why.",
+    },
+    "CloseReason": {
+        "PAID_IN_FULL": "Everything was paid.",
+        "PAID_IN_SETTLEMENT": "The agreed smaller sum was paid.",
+        "WRITTEN_OFF": "The rest is given up.",
+        "WITHDRAWN": "The customer took the case back.",
+    },
+    "ContactPointState": {
+        "NOT_CONFIRMED": "As it was given; nobody has tried it.",
+        "VALID": "It has the right form and can be reached.",
+        "CONFIRMED": "The debtor has answered there.",
+        "INVALID": "It does not exist.",
+        "NON_RESPONSIVE": "It exists, but nobody answers.",
+    },
+    "DebtorKind": {"CONSUMER": "A person.", "BUSINESS": "A company."},
+    "ImportFixKind": {
+        "REPLACE": "Put `to` where the field has `from`; without `from`, where it is empty.",
+        "SETTLE": "Answer one question for all rows, such as the order of day and month.",
+        "SKIP": "Leave the rows out.",
+    },
+    "ImportSection": {
+        "READY": "Nothing stands in the way.",
+        "NEEDS_CLEANSING": "Can be imported, but should be looked at.",
+        "FAULTY": "Can't be imported before it is mended.",
+        "SKIPPED": "Left out by a person.",
+    },
+    "ImportState": {
+        "READING": "The file is being read.",
+        "MAPPING": "A column is not clear: the mapping waits for a person.",
+        "REVIEW": "Rows can be looked at and mended.",
+        "MATCHING": "Debtors are being compared, then records made.",
+        "CREATED": "Debtors, cases and invoices exist.",
+        "LINKED": "Linked to a bucket: its financial components are fixed.",
+        "LAUNCHED": "The workflows run; from now on nothing can be reverted.",
+        "REVERTED": "Everything it made was deleted, everything it changed was restored.",
+        "FAILED": "It could not go on; `failure` says why.",
+    },
+    "InvitationState": {
+        "PENDING": "It will be sent.",
+        "SENT": "It was handed to the mail server.",
+        "ACCEPTED": "The person has signed in.",
+        "EXPIRED": "Its time is over.",
+        "FAILED": "It could not be sent.",
+    },
+    "JobState": {
+        "READY": "It waits for its turn, its time, or for somebody.",
+        "RUNNING": "It is being done.",
+        "DONE": "It has ended well.",
+        "FAILED": "It was given up; `error` says why.",
+        "CANCELLED": "It was stopped by a person.",
+    },
+    "MatchDecision": {
+        "CREATE_NEW": "This is somebody new.",
+        "UPDATE_EXISTING": "This is the known debtor named with it.",
+    },
+    "MatchOutcome": {
+        "NEW": "Nobody like this is known.",
+        "MATCHED": "A known debtor.",
+        "REVIEW": "Doubtful: a person decides.",
+    },
+    "OrderDirection": {"ASC": "Smallest first.", "DESC": "Largest first."},
+    "Role": {
+        "ADMIN": "Of the agency: may do everything.",
+        "OPERATOR": "Of the agency: sets up customers, imports, works cases.",
+        "CUSTOMER_USER": "Of a customer: sees what belongs to it.",
+    },
+    "SettingSource": {
+        "SYSTEM": "The default of the installation.",
+        "BUSINESS_UNIT": "Set at the business unit.",
+        "CUSTOMER": "Set at the customer.",
+        "BUCKET": "Set at the bucket.",
+    },
+    "UserErrorCode": CODES,
+    "ValueSource": {
+        "FILE": "As it stands in the file.",
+        "AUTO_FIX": "Mended by a rule.",
+        "USER": "Typed by a person.",
+    },
+    "WorkflowKind": {
+        "BREATHING_SPACE": "Runs before the main workflow.",
+        "MAIN": "Collects the claim.",
+        "PAYMENT_PLAN": "Watches over instalments.",
+        "ON_HOLD": "Runs while a case rests.",
+        "RETRY": "Tries again what failed.",
+    },
+}
+
+
+def describe(schema: GraphQLSchema) -> None:
+    """Describe every argument and enum value that has no words of its own."""
+    for kind in schema.type_map.values():
+        if isinstance(kind, GraphQLEnumType):
+            for name, value in kind.values.items():
+                value.description = value.description or VALUES.get(kind.name, {}).get(name)
+        elif isinstance(kind, (GraphQLObjectType, GraphQLInterfaceType)):
+            for field, definition in kind.fields.items():
+                for name, argument in definition.args.items():
+                    _describe(argument, f"{kind.name}.{field}({name})", name)
+
+
+def _describe(argument: GraphQLArgument, place: str, name: str) -> None:
+    words = ARGUMENTS.get(place) or ARGUMENTS.get(name)
+    argument.description = argument.description or words

@@ -1,0 +1,77 @@
+"""Processes that take steps of an import and are killed at a failpoint, for the battery."""
+
+import multiprocessing
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import update
+
+from finview import clock
+from finview.app import open_services
+from finview.db import Database, failpoints
+from finview.db.jobs import Job
+from finview.settings import Settings
+from finview.testing.client import client_for
+from finview.testing.factories import LAUNCH_DAY, Agency
+from finview.testing.story import Story
+
+# One process imports everything once; each child is a fork of it and starts at once.
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload([__name__])
+
+TIMEOUT_S = 60
+
+
+def take_steps(story: Story, steps: Sequence[str], *, kill_at: str | None = None) -> int:
+    """Take steps of a story in a process of its own; return its exit code, -9 when it was killed.
+
+    A step is the name of a `Story` method that needs no arguments. Raises TimeoutError.
+    """
+    settings = story.agency.services.settings
+    where = (settings.url, str(settings.data_dir))
+    ids = (story.agency.unit, story.agency.customer, story.agency.portfolio, story.agency.bucket)
+    child = _PROCESSES.Process(
+        target=_told, args=(where, ids, story.id, tuple(steps), kill_at, LAUNCH_DAY)
+    )
+    child.start()
+    child.join(TIMEOUT_S)
+    if child.exitcode is None:
+        child.kill()
+        raise TimeoutError(f"{steps} did not end, killed at {kill_at}")
+    return child.exitcode
+
+
+def expire_leases(database: Database) -> None:
+    """Let the leases of dead processes run out now, so that nobody has to wait for them."""
+    with database.unit() as session:
+        session.execute(update(Job).where(Job.lease_until.is_not(None)).values(lease_until=1))
+
+
+def _told(
+    where: tuple[str, str],
+    ids: tuple[str, str, str, str],
+    import_id: str,
+    steps: Sequence[str],
+    kill_at: str | None,
+    instant: datetime,
+) -> None:
+    given: dict[str, Any] = {"database_url": where[0], "data_dir": Path(where[1])}
+    with clock.standing_at(instant):
+        services = open_services(Settings(**given))
+        unit, customer, portfolio, bucket = ids
+        agency = Agency(
+            services=services,
+            client=client_for(services),
+            unit=unit,
+            customer=customer,
+            portfolio=portfolio,
+            bucket=bucket,
+        )
+        story = Story(agency=agency, client=agency.client, id=import_id)
+        if kill_at is not None:
+            failpoints.arm(kill_at, "kill")
+        for step in steps:
+            getattr(story, step)()
+        services.close()
