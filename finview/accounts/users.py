@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from finview import clock
 from finview.accounts.access import Role, grant
 from finview.accounts.models import AccountUser
+from finview.accounts.names import checked_name
 from finview.db import audit
 from finview.errors import Duplicate, Invalid, NotFound, Required
 from finview.i18n import LOCALES, N_, sentences
@@ -15,6 +16,7 @@ sentences(
     {
         "EMAIL_NOT_VALID": N_("This e-mail address is not valid: {email}."),
         "USER_EXISTS": N_("There is already a user with this e-mail address."),
+        "USER_NAME_REQUIRED": N_("A user needs a name."),
         "USER_UNKNOWN": N_("There is no user with this e-mail address: {email}."),
         "LOCALE_NOT_SHIPPED": N_("This language is not available: {locale}."),
     }
@@ -64,12 +66,11 @@ def create_user(
 ) -> AccountUser:
     """Create a user; raise `Duplicate` when the address is taken."""
     address = normal_email(email)
-    if not name.strip():
-        raise Required(path=("input", "name"))
+    shown = checked_name(name, "USER_NAME_REQUIRED", path=("input", "name"))
     if find_user(session, address) is not None:
         raise Duplicate("USER_EXISTS", path=("input", "email"))
     user = AccountUser(
-        email=address, name=name.strip(), locale=known_locale(locale), created_at=clock.now()
+        email=address, name=shown, locale=known_locale(locale), created_at=clock.now()
     )
     session.add(user)
     session.flush()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
+import orjson
 import uvicorn
 
 from finview.cli import show
@@ -16,7 +17,7 @@ from finview.db.runtime import Services
 from finview.i18n import N_
 from finview.jobs.worker import EmbeddedWorker, work
 from finview.settings import Settings
-from finview.web.server import create_app
+from finview.web.server import create_app, settle
 
 LOG = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
@@ -36,7 +37,16 @@ def serve(services: Services, *, host: str, port: int, with_worker: bool) -> Non
     if worker is not None:
         worker.start()
     try:
-        uvicorn.run(create_app(services), host=host, port=port, log_config=None, lifespan="off")
+        app = create_app(services)
+        settle()
+        uvicorn.run(
+            app,
+            host=host,
+            port=port,
+            log_config=None,
+            lifespan="off",
+            ws_max_size=services.settings.json_body_bytes_max,
+        )
     finally:
         if worker is not None:
             worker.stop()
@@ -76,7 +86,26 @@ def _supervise(processes: int, queues: Sequence[str] | None, threads: int | None
     return all([one.wait() == 0 for one in workers])  # noqa: C419  # every one is waited for
 
 
+class _JsonLines(logging.Formatter):
+    """One JSON object a line, for collectors of logs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record with its instant, level, logger, message and trace."""
+        line: dict[str, str] = {
+            "at": self.formatTime(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return orjson.dumps(line).decode()
+
+
 def log_to_stderr() -> None:
-    """Let the log of this process be seen."""
-    logging.basicConfig(level=logging.INFO, format=LOG, force=True)
+    """Let the log of this process be seen, as FINVIEW_LOG_FORMAT says."""
+    json = read_settings().log_format == "json"
+    handler = logging.StreamHandler()
+    handler.setFormatter(_JsonLines() if json else logging.Formatter(LOG))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)

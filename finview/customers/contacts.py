@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 from finview import clock
 from finview.accounts import access, invitations
 from finview.accounts.models import AccountUser, Invitation
+from finview.accounts.names import NAME_MAX, PERSON_NAME_MAX, checked_name
 from finview.accounts.users import create_user, find_user, normal_email
 from finview.customers.models import Customer, CustomerContact, Portfolio
 from finview.db import audit
-from finview.errors import Duplicate, Invalid, NotFound, Required, State
+from finview.errors import Duplicate, Invalid, NotFound, State
 from finview.i18n import N_, sentences
 
 sentences(
@@ -48,8 +49,7 @@ def create_contact(
 
     A known address raises `Duplicate` with the user's id.
     """
-    if not first_name.strip() or not last_name.strip():
-        raise Required("CONTACT_NAME_REQUIRED", path=("input", "lastName"))
+    first, last = _name(first_name, "first_name"), _name(last_name, "last_name")
     address = normal_email(email)
     known = find_user(session, address)
     if known is not None:
@@ -58,15 +58,15 @@ def create_contact(
     user = create_user(
         session,
         email=address,
-        name=f"{first_name.strip()} {last_name.strip()}",
+        name=f"{first} {last}"[:NAME_MAX],
         locale=locale or customer.locale,
         by=by,
     )
     contact = CustomerContact(
         customer_id=customer.id,
         user_id=user.id,
-        first_name=first_name.strip(),
-        last_name=last_name.strip(),
+        first_name=first,
+        last_name=last,
         phone=number,
         is_commercial=is_commercial,
         is_operational=is_operational,
@@ -97,8 +97,8 @@ def link_contact(
     contact = CustomerContact(
         customer_id=customer.id,
         user_id=user.id,
-        first_name=first,
-        last_name=last or first,
+        first_name=first[:PERSON_NAME_MAX],
+        last_name=(last or first)[:PERSON_NAME_MAX],
         is_commercial=is_commercial,
         is_operational=is_operational,
         has_access=True,
@@ -123,9 +123,7 @@ def update_contact(
     had_access = contact.has_access
     for name in ("first_name", "last_name"):
         if name in changes:
-            if not (changes[name] or "").strip():
-                raise Required("CONTACT_NAME_REQUIRED", path=("input", name))
-            setattr(contact, name, changes[name].strip())
+            setattr(contact, name, _name(changes[name], name))
     for name in ("is_commercial", "is_operational", "has_access"):
         if changes.get(name) is not None:
             setattr(contact, name, changes[name])
@@ -179,6 +177,10 @@ def e164(phone: str | None, country: str | None) -> str | None:
     if not phonenumbers.is_valid_number(parsed):
         raise Invalid("PHONE_NOT_VALID", path=("input", "phone"), phone=phone)
     return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+
+
+def _name(name: str | None, field: str) -> str:
+    return checked_name(name, "CONTACT_NAME_REQUIRED", path=("input", field), most=PERSON_NAME_MAX)
 
 
 def _contact(session: Session, customer_id: int, user_id: int) -> CustomerContact | None:

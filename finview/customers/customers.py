@@ -7,6 +7,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from finview import clock
+from finview.accounts.names import checked_name
 from finview.accounts.users import known_locale
 from finview.customers.models import Bucket, BusinessUnit, Customer, CustomerContact, Setting
 from finview.db import audit
@@ -115,9 +116,7 @@ def _exists(session: Session, *conditions: Any) -> bool:
 
 
 def _name(name: str | None) -> str:
-    if not (name or "").strip():
-        raise Required("CUSTOMER_NAME_REQUIRED", path=("input", "name"))
-    return str(name).strip()
+    return checked_name(name, "CUSTOMER_NAME_REQUIRED", path=("input", "name"))
 
 
 def _active(unit: BusinessUnit) -> BusinessUnit:

@@ -7,9 +7,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from finview import clock
+from finview.accounts.names import checked_name
 from finview.customers.models import Bucket, Customer, Portfolio
 from finview.db import audit
-from finview.errors import Duplicate, Required
+from finview.errors import Duplicate
 from finview.i18n import N_, sentences
 
 sentences(
@@ -80,6 +81,4 @@ def set_financials(
 
 
 def _name(name: str) -> str:
-    if not name.strip():
-        raise Required("NAME_REQUIRED", path=("input", "name"))
-    return name.strip()
+    return checked_name(name, "NAME_REQUIRED", path=("input", "name"))

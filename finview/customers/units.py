@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from finview import clock
+from finview.accounts.names import checked_name
 from finview.customers.models import BusinessUnit
 from finview.db import audit
-from finview.errors import Required
 from finview.i18n import N_, sentences
 
 sentences(
@@ -29,10 +29,8 @@ def create_unit(
     session: Session, *, name: str | None, blocks: Mapping[str, Any], by: int | None
 ) -> BusinessUnit:
     """Create an inactive business unit; raise `Required` without a name."""
-    if not (name or "").strip():
-        raise Required("BUSINESS_UNIT_NAME_REQUIRED", path=("input", "name"))
     unit = BusinessUnit(
-        name=str(name).strip(),
+        name=_name(name),
         created_at=clock.now(),
         **{block: dict(blocks.get(block) or {}) for block in BLOCKS},
     )
@@ -52,9 +50,7 @@ def update_unit(
 ) -> BusinessUnit:
     """Change what is given; an empty name raises `Required`."""
     if name is not None:
-        if not name.strip():
-            raise Required("BUSINESS_UNIT_NAME_REQUIRED", path=("input", "name"))
-        unit.name = name.strip()
+        unit.name = _name(name)
     for block, value in blocks.items():
         setattr(unit, block, dict(value or {}))
     unit.lock_version += 1
@@ -80,3 +76,7 @@ def zone_of(unit: BusinessUnit) -> str:
         return ZoneInfo(named).key
     except (KeyError, ValueError, OSError):
         return ZONE
+
+
+def _name(name: str | None) -> str:
+    return checked_name(name, "BUSINESS_UNIT_NAME_REQUIRED", path=("input", "name"))

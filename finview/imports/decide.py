@@ -17,7 +17,7 @@ from finview.i18n import N_, sentences
 from finview.imports.commit import Decided, commit
 from finview.imports.link import settle
 from finview.imports.models import Import, ImportEdit, ImportRow, ImportState, MatchOutcome
-from finview.imports.parties import ready_rows
+from finview.imports.parties import rows_of
 from finview.imports.records import raw_party
 from finview.imports.states import MATCHED, locked, require
 from finview.matching.models import MatchCandidate
@@ -122,7 +122,7 @@ def _check_debtor(
 def _decided(
     session: Session, row: Import, number: int, decision: Decision, viewer: Viewer
 ) -> Decided:
-    rows = ready_rows(session, row.id, number)
+    rows = rows_of(session, row.id, [number])[number]
     parties = [party(raw_party(r, row.debtor_kind, row.phone_country)) for r in rows]
     existing = decision.decision == "UPDATE_EXISTING"
     wanted = select(MatchCandidate.percent).where(

@@ -36,6 +36,7 @@ from finview.imports.staging import (
 )
 from finview.imports.states import EDITABLE, locked, require
 from finview.imports.upload import start
+from finview.money import Money
 
 sentences(
     {
@@ -217,11 +218,16 @@ def _known(field: str | None, path: tuple[str, ...]) -> str:
 
 
 def _spellings(found: ImportRow, name: str) -> set[str]:
-    """Return how a value may be named: as read, as amended, as it will be stored."""
+    """Return how a person may name the value of a cell: as it reads, as it will be stored.
+
+    What a person has put in the place of the original counts, not the original.
+    """
     kept = found.data.get(name)
     stored, raw = (kept[0], kept[2]) if kept else (None, None)
-    amended = found.amended.get(name)
-    return {"" if text is None else str(text) for text in (stored, raw, amended)}
+    texts = {found.amended.get(name, raw), stored}
+    if isinstance(stored, int) and found.currency:
+        texts.add(Money(stored, found.currency).text)
+    return {str(text) for text in texts if text not in (None, "")} or {""}
 
 
 def _check_again(session: Session, row: Import, found: Sequence[ImportRow]) -> None:

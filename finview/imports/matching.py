@@ -1,5 +1,6 @@
 """The job between review and records: rows become debtors of the file, matched, then committed."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -12,9 +13,10 @@ from finview.db.jobs import CHUNKED, JobView, Step, job
 from finview.imports.commit import Decided, commit
 from finview.imports.errorbook import ErrorBook, error_book, keep_error_book
 from finview.imports.models import Import, ImportState, MatchOutcome
-from finview.imports.parties import Plan, number_rows, own_debtors, plan_of, scored
+from finview.imports.parties import Plan, number_rows, own_debtors, plan_of, rows_of, scored
 from finview.imports.read import import_died
-from finview.matching import index, match, within
+from finview.imports.records import ReadyRow
+from finview.matching import index, match
 from finview.matching.judge import Judgement, Work, judge
 
 PARTIES_PER_CHUNK = 1000
@@ -39,6 +41,7 @@ class _Numbered:
 @dataclass(frozen=True, slots=True)
 class _Judged:
     start: int
+    rows: Mapping[int, list[ReadyRow]]
     work: Work
     judgements: list[Judgement]
 
@@ -106,7 +109,7 @@ class MatchRows:
             # Another import made a likely debtor meanwhile: this chunk is judged once more.
             return self._step()
         failpoint("import.match.chunk")
-        decided = [self._decided(work.start, work.work, judgement) for judgement in work.judgements]
+        decided = [self._decided(work, judgement) for judgement in work.judgements]
         commit(session, row, decided, by=row.created_by)
         match.store(
             session,
@@ -142,10 +145,9 @@ class MatchRows:
         extra = plan.matcher.call("keys", parties)
         version = getattr(plan.matcher.provider, "keys_version", 0)
         keys = match.all_keys(parties, extra, prefix=f"{plan.matcher.name}/{version}")
-        case_numbers = (
-            [self._case_number(plan, group) for group in groups] if plan.by_number else []
-        )
         with self.view.services.db.reading() as session:
+            rows = rows_of(session, self.import_id, range(self.next, self.next + len(groups)))
+            case_numbers = [_case_number(own) for own in rows.values()] if plan.by_number else []
             work = match.gather(
                 session,
                 parties,
@@ -164,23 +166,23 @@ class MatchRows:
             work.frequencies,
         )
         judgements = judge(work, scores, auto=plan.auto, review=plan.review)
-        return _Judged(self.next, work, judgements)
+        return _Judged(self.next, rows, work, judgements)
 
-    def _case_number(self, plan: Plan, group: within.Group) -> str | None:
-        texts = (plan.rows[at].text("customer_case_number") for at in group.rows)
-        return next((normalised(text) for text in texts if text), None)
-
-    def _decided(self, start: int, work: Work, judgement: Judgement) -> Decided:
-        assert self.plan is not None
-        group = self.plan.groups[start + judgement.party]
+    def _decided(self, done: _Judged, judgement: Judgement) -> Decided:
+        number = done.start + judgement.party
         by_number = any(e.field == "case_number" for c in judgement.candidates for e in c.evidence)
         return Decided(
-            number=start + judgement.party,
-            rows=[self.plan.rows[at] for at in group.rows],
-            party=group.party,
+            number=number,
+            rows=done.rows[number],
+            party=done.work.parties[judgement.party],
             outcome=MatchOutcome(judgement.outcome.value),
             debtor_id=judgement.debtor_id,
             percent=judgement.percent,
-            keys=work.keys[judgement.party],
+            keys=done.work.keys[judgement.party],
             by=CASE_NUMBER if by_number else AUTO,
         )
+
+
+def _case_number(rows: Sequence[ReadyRow]) -> str | None:
+    texts = (row.text("customer_case_number") for row in rows)
+    return next((normalised(text) for text in texts if text), None)

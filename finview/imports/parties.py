@@ -1,9 +1,9 @@
 """The debtors of one file: found once, numbered in the rows, found again the same after a crash."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from finview.cases.models import Debtor
@@ -23,6 +23,7 @@ from finview.plugins.errors import Misconfigured
 from finview.plugins.manager import Plugins
 
 PAIRS_PER_CALL = 1000
+ROWS_AT_ONCE = 1000
 
 _ROW = table_of(ImportRow)
 _NUMBER = (
@@ -34,9 +35,13 @@ _NUMBER = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What stays the same for a whole matching; `numbered` once the rows carry their party."""
+    """What stays the same for a whole matching; `numbered` once the rows carry their party.
 
-    rows: list[ReadyRow]
+    `rows` are the READY rows' numbers, to which the groups refer by position: what the rows say is
+    read again chunk by chunk, so that memory doesn't hold the whole file.
+    """
+
+    rows: Sequence[int]
     groups: Sequence[within.Group]
     numbered: bool
     matcher: Bound
@@ -50,6 +55,10 @@ class Plan:
 def plan_of(services: Services, import_id: int) -> Plan:
     """Read the READY rows and find the debtors among them, with no session open while scoring."""
     cache = Cache()
+    rows: list[int] = []
+    client_numbers: list[str] = []
+    parties: list[Party] = []
+    numbers: list[int] = []
     with services.db.reading() as session:
         row = session.get_one(Import, import_id)
         customer = session.get_one(Customer, row.customer_id)
@@ -58,9 +67,12 @@ def plan_of(services: Services, import_id: int) -> Plan:
         matcher = resolve(session, services.get(Plugins), scopes, "matcher")
         if matcher is None:
             raise Misconfigured("no matcher is bound")
-        rows = ready_rows(session, import_id)
-        parties = [party(raw_party(r, row.debtor_kind, row.phone_country)) for r in rows]
-        numbers = _numbers(session, import_id)
+        for number, ready in _ready_rows(session, import_id):
+            rows.append(ready.no)
+            client_numbers.append(ready.client_number)
+            parties.append(party(raw_party(ready, row.debtor_kind, row.phone_country)))
+            if number is not None:
+                numbers.append(number)
         counts, population = match.name_counts(
             session, parties, cache=cache, ignore=own_debtors(session, import_id)
         )
@@ -68,10 +80,10 @@ def plan_of(services: Services, import_id: int) -> Plan:
     review = float(settings["review_percent"].value)
     groups: Sequence[within.Group]
     if numbers:
-        groups = within.regroup(parties, [numbers[r.no] for r in rows])
+        groups = within.regroup(parties, numbers)
     else:
         table = shipped().with_counts(counts, population)
-        inside = within.start(parties, [r.client_number for r in rows], table)
+        inside = within.start(parties, client_numbers, table)
         scores = scored(matcher, inside.parties, inside.parties, inside.pairs, population, counts)
         groups = within.finish(inside, scores, table, auto=auto, review=review).groups
     return Plan(
@@ -92,7 +104,7 @@ def number_rows(session: Session, import_id: int, plan: Plan) -> None:
     session.connection().execute(
         _NUMBER,
         [
-            {"b_import": import_id, "b_row": plan.rows[at].no, "b_party": number}
+            {"b_import": import_id, "b_row": plan.rows[at], "b_party": number}
             for number, group in enumerate(plan.groups)
             for at in group.rows
         ],
@@ -104,25 +116,28 @@ def own_debtors(session: Session, import_id: int) -> frozenset[int]:
     return frozenset(session.scalars(select(Debtor.id).where(Debtor.import_id == import_id)))
 
 
-def _numbers(session: Session, import_id: int) -> dict[int, int]:
-    found = session.execute(
-        select(ImportRow.row_no, ImportRow.party_no).where(
-            ImportRow.import_id == import_id, ImportRow.party_no.is_not(None)
-        )
-    )
-    return {no: number for no, number in found if number is not None}
+def rows_of(session: Session, import_id: int, parties: Sequence[int]) -> dict[int, list[ReadyRow]]:
+    """Return the READY rows of parties by the party's number, in file order."""
+    found: dict[int, list[ReadyRow]] = {number: [] for number in parties}
+    wanted = ImportRow.party_no.between(min(parties), max(parties))
+    for number, ready in _ready_rows(session, import_id, wanted):
+        if number in found:
+            found[number].append(ready)
+    return found
 
 
-def ready_rows(session: Session, import_id: int, party_no: int | None = None) -> list[ReadyRow]:
-    """Return the READY rows of an import, or of one debtor of it, in file order."""
+def _ready_rows(
+    session: Session, import_id: int, *which: ColumnElement[bool]
+) -> Iterator[tuple[int | None, ReadyRow]]:
+    """Yield the READY rows with the number of their party, by it where there is one, in file order."""
     statement = (
-        select(ImportRow.row_no, ImportRow.data, ImportRow.client_number)
-        .where(ImportRow.import_id == import_id, ImportRow.section == Section.READY)
-        .order_by(ImportRow.row_no)
+        select(ImportRow.party_no, ImportRow.row_no, ImportRow.data, ImportRow.client_number)
+        .where(ImportRow.import_id == import_id, ImportRow.section == Section.READY, *which)
+        .order_by(ImportRow.party_no, ImportRow.row_no)
+        .execution_options(yield_per=ROWS_AT_ONCE)
     )
-    if party_no is not None:
-        statement = statement.where(ImportRow.party_no == party_no)
-    return [ReadyRow(no, data, number) for no, data, number in session.execute(statement)]
+    for number, no, data, client_number in session.execute(statement):
+        yield number, ReadyRow(no, data, client_number)
 
 
 def scored(

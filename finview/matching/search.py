@@ -293,7 +293,7 @@ class Cache:
     `size` parties (about 2 KB each), the longest unused go first.
     """
 
-    def __init__(self, size: int = 20_000) -> None:
+    def __init__(self, size: int = 5_000) -> None:
         self.size = size
         self._batch = 0
         self._parties: dict[int, Party] = {}

@@ -74,4 +74,4 @@ def test_mutations_sort_by_their_noun_and_answer_with_errors() -> None:
     for name, field in mutation.fields.items():
         payload = core_schema().type_map[str(field.type).strip("!")]
         assert str(payload.fields["errors"].type) == "[UserError!]!", name
-        assert set(field.args) <= {"id", "input"}, name
+        assert set(field.args) <= {"id", "input", "idempotencyKey"}, name

@@ -90,6 +90,28 @@ def test_s1_an_inactive_business_unit_can_not_be_chosen(agency: Agency) -> None:
     assert failed(payload)[:2] == ("INVALID", "BUSINESS_UNIT_INACTIVE")
 
 
+@pytest.mark.both_databases
+@pytest.mark.parametrize("mutation", ["businessUnit", "customer", "portfolio", "bucket", "contact"])
+def test_a_name_is_as_long_as_there_is_room_for(agency: Agency, mutation: str) -> None:
+    most = 100 if mutation == "contact" else 200
+
+    def attempt(length: int) -> dict[str, Any]:
+        if mutation == "contact":
+            return contact(
+                agency.client, agency.customer, "neu@kunde.example", lastName="x" * length
+            )
+        given = {
+            "customer": {"businessUnitId": agency.unit},
+            "portfolio": {"customerId": agency.customer},
+            "bucket": {"portfolioId": agency.portfolio},
+        }.get(mutation, {})
+        answer = f"{mutation} {{ id }}"
+        return agency.client.attempt(f"{mutation}Create", answer, name="x" * length, **given)
+
+    assert failed(attempt(most + 1))[:2] == ("INVALID", "NAME_TOO_LONG")
+    assert attempt(most)["errors"] == []
+
+
 def test_names_are_unique_where_they_must_be(agency: Agency) -> None:
     client = agency.client
     twice = client.attempt(

@@ -1,6 +1,7 @@
 """Payments in the ledger: allocated as of their day, whenever they are entered."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from itertools import permutations
 from typing import Any
@@ -161,6 +162,25 @@ def test_the_same_key_books_once(database: Database, opener: Opener, book: Any) 
         with pytest.raises(IdempotencyMismatch) as failure:
             pay(session, case_id, 200_001, ON, "bank-1")
         assert failure.value.path == ("input", "idempotencyKey")
+
+
+@both_databases
+def test_many_at_once_book_once_each(database: Database, opener: Opener, book: Any) -> None:
+    with database.unit() as session:
+        cases = [launched(session, book, opener(session)) for _ in range(2)]
+    at = clock.now()
+
+    def book_one(n: int) -> int:
+        with clock.standing_at(at), database.unit() as session:
+            return pay(session, cases[n % 2], 5_000, ON, f"bank-{n % 4}")
+
+    with ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(book_one, range(16)))
+    with database.reading() as session:
+        for n, case_id in enumerate(cases):
+            listed = payments_of(session, [case_id])[case_id]
+            assert {payment.id for payment in listed} == set(ids[n::2])
+            assert shown(session, case_id, ON) == (91_240 + 2_500, 0, 0, 10_000)
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,13 @@ from finview.testing.factories import (
     Row,
     business,
     consumer,
+    table,
     workbook,
     write_sheet,
 )
 from finview.testing.fixtures import At
 from finview.testing.story import Story
+from finview.testing.tables import contents, differences, refreshed
 
 Make = Callable[..., Row]
 
@@ -50,6 +52,25 @@ def test_u1_u14_a_file_becomes_launched_workflows(
         [{"kind": "MAIN", "state": "WAITING", "node": "two_weeks"}]
     ] * 2
     assert len(agency.outbox()) == 2
+
+
+@pytest.mark.both_databases
+def test_pr2_the_whole_way_and_back_on_both_databases(agency: Agency, tmp_path: Path) -> None:
+    maybe = {"street": "Torweg", "house_no": "99", "postcode": "10117", "email": "a@example.net"}
+    again = {"customer_case_number": "N", "invoice_number": "N", "phone": "030 23125001"}
+    first = Story.linked(agency, workbook(tmp_path, [consumer(0), consumer(1, amount=None)]))
+    rows = [
+        consumer(0, **again),
+        consumer(0, **again | maybe | {"invoice_number": "M"}),
+        consumer(4),
+    ]
+    before = contents(refreshed(agency.services.db))
+    second = Story.linked(agency, workbook(tmp_path, rows, name="two.xlsx"))
+    assert second.matches == (1, 1, 1)
+    second.decide(3, "CREATE_NEW").revert()
+    assert differences(before, contents(refreshed(agency.services.db))) == {}
+    assert first.launch().state == "LAUNCHED"
+    assert len(agency.outbox()) == 1
 
 
 def test_u1_both_ways_in_lead_to_the_same_import(agency: Agency, tmp_path: Path) -> None:
@@ -286,6 +307,26 @@ def test_u9_one_value_is_replaced_in_every_row_that_has_it(agency: Agency, tmp_p
         ("Brln", "Berlin", "USER"),
         ("Kiel", "Kiel", "FILE"),
     ]
+
+
+def test_u9_a_blank_is_filled_where_there_is_a_blank_only(agency: Agency, tmp_path: Path) -> None:
+    rows = [consumer(0, city=None), consumer(1), consumer(2, city=None)]
+    story = Story.reviewed(agency, table(tmp_path, rows))
+    story.amend(4, city="Bonn").fix("REPLACE", field="city", to="Berlin")
+    cities = [row["values"]["city"]["value"] for row in story.rows().values()]
+    assert cities == ["Berlin", "Hamburg", "Bonn"]
+
+
+def test_u9_replacing_a_value_leaves_what_a_person_put_in_its_place(
+    agency: Agency, tmp_path: Path
+) -> None:
+    rows = [consumer(n, city="Brln", amount="1.000,50") for n in range(2)]
+    story = Story.reviewed(agency, table(tmp_path, rows)).amend(3, city="Bonn")
+    story.fix("REPLACE", field="city", **{"from": "Brln", "to": "Berlin"})
+    story.fix("REPLACE", field="amount", **{"from": "1000.50", "to": "7"})
+    values = [row["values"] for row in story.rows().values()]
+    assert [v["city"]["value"] for v in values] == ["Berlin", "Bonn"]
+    assert [v["amount"]["value"] for v in values] == ["7.00", "7.00"]
 
 
 @pytest.mark.parametrize(("answer", "value"), [("COMMA", "1234.00"), ("POINT", "1.234")])

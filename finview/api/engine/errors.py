@@ -119,7 +119,8 @@ def mutate(
 
 def _claimed(ctx: Context, name: str, given: Any, about: str | None) -> idempotency.Answer:
     """Take the place of the answer; raises `IdempotencyMismatch`, `Invalid` for no key at all."""
-    key, place = given.idempotency_key, ("input", "idempotencyKey")
+    key = given.idempotency_key
+    place = ("input", "idempotencyKey") if has_object_definition(given) else ("idempotencyKey",)
     if not 0 < len(key) <= KEY_CHARS_MAX:
         raise Invalid(path=place)
     sent = {"id": about, "input": _json(strawberry.asdict(given))}

@@ -5,6 +5,7 @@ which is then NULL: the rows back end answers instead. Every list aggregates an 
 """
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import orjson
@@ -40,14 +41,15 @@ from finview.api.engine.plan import (
     Paged,
     Part,
     Plan,
+    Site,
     order_binds,
 )
 from finview.api.engine.rows import INT_MAX, Builder, asks_cursor, needed, shown, sorted_by
 from finview.api.engine.select import Unplanned
 from finview.api.engine.sources import Id
 
-Json = ColumnElement[str]
-_EXACT = (Integer, BigInteger, Boolean, String)
+Json = list[str | ColumnElement[str]]
+"""Pieces of a text: constants, and what the database puts between them."""
 
 
 class NotPlain(Unplanned):
@@ -61,8 +63,9 @@ class Writer:
         self.sql = sql
         self.plan = plan
         self.build = Builder(sql, plan)
+        self.asked: list[Site] = []
         roots = [(item.key, self._root(item)) for item in plan.roots]
-        self.statement = self.build.statement(select(_object(roots)), *plan.sites)
+        self.statement = self.build.statement(select(_sql(_object(roots))), *self.asked)
 
     def _root(self, item: Found | Paged | Const) -> Json:
         if isinstance(item, Const):
@@ -73,19 +76,19 @@ class Writer:
         entity = self.build.entity(item.node.source.model)
         table = _Table(self, entity)
         # An empty text stands for a row that can't be written, as no row at all is null.
-        shown_ = func.coalesce(table.object(item.node, entity), text(""), type_=Text)
+        shown_ = func.coalesce(_sql(table.object(item.node, entity)), text(""), type_=Text)
         column = getattr(entity, item.column)
         key = later(site.bind("key"), column.type)
         wanted = table.select(shown_).where(column == key, *self.build.seen(entity))
         found = func.coalesce(wanted.scalar_subquery(), text("null"), type_=Text)
-        return func.nullif(found, text(""), type_=Text)
+        return [func.nullif(found, text(""), type_=Text)]
 
     def listed(self, item: Listed, parent: Any) -> Json:
         """Return the list of rows that point at `parent`."""
         field = item.field
         entity = self.build.entity(item.node.source.model)
         table = _Table(self, entity)
-        written = table.object(item.node, entity).label("j")
+        written = _sql(table.object(item.node, entity)).label("j")
         own = getattr(entity, field.key) == parent.id
         order = [getattr(entity, name) for name in field.order]
         rows = (
@@ -96,9 +99,9 @@ class Writer:
             .correlate(parent)
             .subquery()
         )
-        return select(self._list(rows.c.j)).scalar_subquery()
+        return [select(self.list(rows.c.j)).scalar_subquery()]
 
-    def _list(self, item: Json, *, of: Any = None) -> Json:
+    def list(self, item: Any, *, of: Any = None) -> ColumnElement[str]:
         """Return rows as a JSON list; NULL when one of them is, as it can't be written."""
         joined = self.sql.joined(item)
         known: Any = func.count(item)
@@ -124,6 +127,9 @@ class Writer:
         behind = []
         if given.shape.after:
             behind = [paging.beyond(given.order, order_binds(site, given.order))]
+        if all(part.name == "__typename" for part in item.parts):
+            return _object([(part.key, _constant(str(part.inside))) for part in item.parts])
+        self.asked.append(site)
         names = sorted({*needed(item.parts), "id", *(o.column.key for o in given.order)})
         info = any(part.name == "pageInfo" for part in item.parts)
         size = later(site.bind("more" if info else "first"), Integer)
@@ -176,51 +182,54 @@ class _Table:
     def _leaf(self, item: Leaf, entity: Any) -> Json:
         field = item.field
         if isinstance(field, Id):
-            return _quoted(
-                self.sql.public_id(field.tag, [getattr(entity, c) for c in field.columns])
-            )
+            columns = [getattr(entity, name) for name in field.columns]
+            return _quoted(self.sql.public_id(field.tag, columns))
         column = getattr(entity, field.column)
         value = shown(self.sql, field, entity)
         written = self._written(item, column, value)
-        return written if item.required else case((value.is_(None), text("null")), else_=written)
+        if item.required:
+            return written
+        return [case((value.is_(None), text("null")), else_=_sql(written))]
 
     def _written(self, item: Leaf, column: Any, value: Any) -> Json:
         if item.allowed is not None:
             allowed = value.in_([text(name) for name in sorted(item.allowed)])
-            return case((allowed, _quoted(value)))
+            return [case((allowed, _sql(_quoted(value))))]
         if value is not column:
-            return self.sql.quoted(value) if isinstance(column.type, String) else _quoted(value)
+            if isinstance(column.type, String):
+                return [self.sql.quoted(value)]
+            return _quoted(value)
         if isinstance(column.type, Boolean):
-            return case((column, text("true")), else_=text("false"))
+            return [case((column, text("true")), else_=text("false"))]
         if isinstance(column.type, String):
-            return self.sql.quoted(value)
-        if type(column.type) in (Integer, BigInteger) or isinstance(column.type, Integer):
+            return [self.sql.quoted(value)]
+        if isinstance(column.type, Integer):
             fits = and_(column >= number(-INT_MAX), column <= number(INT_MAX))
-            return case((fits, cast(column, Text)))
+            return [case((fits, cast(column, Text)))]
         raise NotPlain(item.key)
 
     def _cash(self, item: Cash, entity: Any) -> Json:
         minor, currency = getattr(entity, item.field.minor), getattr(entity, item.field.currency)
         amount = self.sql.money(type_coerce(minor, BigInteger), currency)
-        parts = {
-            "amount": lambda: _quoted(amount),
-            "currency": lambda: self.sql.quoted(currency),
-            "__typename": lambda: _constant("Money"),
+        parts: dict[str, Json] = {
+            "amount": _quoted(amount),
+            "currency": [self.sql.quoted(currency)],
+            "__typename": _constant("Money"),
         }
-        written = _object([(key, parts[name]()) for key, name in item.parts])
+        written = _object([(key, parts[name]) for key, name in item.parts])
         if any(name == "amount" for _, name in item.parts):
             return written
-        return case((amount.is_not(None), written))
+        return [case((amount.is_not(None), _sql(written)))]
 
     def _link(self, item: Link, entity: Any) -> Json:
         target = self.writer.build.entity(item.node.source.model)
         key = getattr(entity, item.field.key)
         self.joins.append((target, and_(target.id == key, *self.writer.build.seen(target))))
-        ways = [(target.id.is_not(None), self.object(item.node, target))]
+        ways = [(target.id.is_not(None), _sql(self.object(item.node, target)))]
         if not item.required:
             nowhere = or_(key.is_(None), key == number(0))
             ways.append((text("1") == text("1") if item.field.lost else nowhere, text("null")))
-        return case(*ways)
+        return [case(*ways)]
 
 
 class _Page:
@@ -256,12 +265,12 @@ class _Page:
         rows = self.table.select(*self.columns).order_by(*order).subquery()
         parts = [(p.key, self._part(p, rows, lists, counted)) for p in self.item.parts]
         # Without an aggregate a page without rows would be no object at all.
-        whole = case((func.count() >= number(0), _object(parts)))
-        return select(whole).select_from(rows).scalar_subquery()
+        whole = case((func.count() >= number(0), _sql(_object(parts))))
+        return [select(whole).select_from(rows).scalar_subquery()]
 
     def _column(self, value: Json) -> str:
         name = f"j{len(self.columns)}"
-        self.columns.append(value.label(name))
+        self.columns.append(_sql(value).label(name))
         return name
 
     def _row(self, part: Part) -> Json:
@@ -280,56 +289,73 @@ class _Page:
 
     def _part(self, part: Part, rows: Any, lists: dict[str, str], counted: Select[Any]) -> Json:
         if part.name == "totalCount":
-            return cast(counted.scalar_subquery(), Text)
+            return [cast(counted.scalar_subquery(), Text)]
         if part.name == "pageInfo":
             assert isinstance(part.inside, tuple)
             return _object([(inner.key, self._info(inner, rows)) for inner in part.inside])
         if part.key in lists:
             first = later(self.site.bind("first"), Integer)
             shown_ = rows.c.n <= first if self.paged else None
-            return self.writer._list(rows.c[lists[part.key]], of=shown_)  # noqa: SLF001  # one module
+            return [self.writer.list(rows.c[lists[part.key]], of=shown_)]
         return _constant(str(part.inside))
 
     def _info(self, part: Part, rows: Any) -> Json:
         first = later(self.site.bind("first"), Integer)
         if part.name == "hasNextPage":
-            return case((func.count() > first, text("true")), else_=text("false"))
+            return [case((func.count() > first, text("true")), else_=text("false"))]
         if part.name == "hasPreviousPage":
-            return text("true" if self.given.shape.after else "false")
+            return ["true" if self.given.shape.after else "false"]
         if part.name not in ("startCursor", "endCursor"):
             return _constant(str(part.inside))
         last = case((rows.c.total < first, rows.c.total), else_=first)
         at = rows.c.n == (number(1) if part.name == "startCursor" else last)
         found = func.max(rows.c.c).filter(at)
         cursor = _quoted(self.writer.sql.base64url(found))
-        return func.coalesce(cursor, text("null"), type_=Text)
+        return [func.coalesce(_sql(cursor), text("null"), type_=Text)]
 
-    def _cursor(self) -> Json:
+    def _cursor(self) -> ColumnElement[str]:
         """Return what a cursor is made of, as `paging.cursor` writes it."""
-        sql, parts = self.writer.sql, text(f'["{paging.fingerprint(self.given.order)}"')
+        sql = self.writer.sql
+        parts: Json = [f'["{paging.fingerprint(self.given.order)}"']
         for one in self.given.order:
             name = one.column.key
             type_ = inspect(self.item.source.model).columns[name].type
             column = getattr(self.entity, name)
-            parts = parts + text(",") + sql.in_cursor(column, type_)
-        return parts + text("]")
+            parts += [",", sql.in_cursor(column, type_)]
+        return _sql([*parts, "]"])
 
 
 def _object(fields: Sequence[tuple[str, Json]]) -> Json:
     """Return fields as a JSON object."""
-    found = text("{")
+    pieces: Json = ["{"]
     for n, (key, value) in enumerate(fields):
-        found = found + text(("," if n else "") + orjson.dumps(key).decode() + ":") + value
-    return found + text("}")
+        pieces += [("," if n else "") + orjson.dumps(key).decode() + ":", *value]
+    return [*pieces, "}"]
 
 
 def _constant(value: str) -> Json:
-    return text(orjson.dumps(value).decode())
+    return [orjson.dumps(value).decode()]
 
 
 def _quoted(value: Any) -> Json:
     """Return a text as JSON that holds nothing to escape."""
-    return text('"') + type_coerce(value, Text) + text('"')
+    return ['"', type_coerce(value, Text), '"']
+
+
+def _sql(pieces: Json) -> ColumnElement[str]:
+    """Return pieces as one expression; what is constant on both sides of a comma stands in one."""
+    found: list[ColumnElement[str]] = []
+    constant = ""
+    for piece in [*pieces, ""]:
+        if isinstance(piece, str) and piece:
+            constant += piece
+            continue
+        if constant:
+            found.append(text(constant))
+            constant = ""
+        if not isinstance(piece, str):
+            found.append(piece)
+    return reduce(lambda left, right: left + right, found)
 
 
 __all__ = ["NotPlain", "Writer"]

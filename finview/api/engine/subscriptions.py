@@ -9,7 +9,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 POLL_S = 0.5
 SPACING_S = 0.05  # between two looks, however many commits there are
 BATCH = 500
+GONE = "gone"
 
 Version = tuple[Any, ...]
 Threads = Callable[..., Awaitable[Any]]
@@ -104,7 +105,8 @@ class Watcher:
     key: int
     loop: asyncio.AbstractEventLoop
     changed: asyncio.Event = field(default_factory=asyncio.Event)
-    seen: Hashable = None
+    seen: str = ""
+    """The version it was shown or woken for; it may be woken once too often, never too seldom."""
 
     def wake(self) -> None:
         """Wake the subscription, from whichever thread."""
@@ -164,13 +166,13 @@ class Hub:
             found = self._versions(watched, sorted(keyed))
             for key, those in keyed.items():
                 for one in those:
-                    version = found.get(key, ())
+                    version = found.get(key, GONE)
                     if one.seen != version:
                         one.seen = version
                         one.wake()
 
-    def _versions(self, watched: Watched, keys: list[int]) -> dict[int, Hashable]:
-        found: dict[int, Hashable] = {}
+    def _versions(self, watched: Watched, keys: list[int]) -> dict[int, str]:
+        found: dict[int, str] = {}
         with self.database.reading() as session:
             for start in range(0, len(keys), BATCH):
                 for row in session.execute(watched.look(keys[start : start + BATCH])):
@@ -224,7 +226,7 @@ def _read(
 
     def read(session: Session) -> _State:
         row = session.execute(watcher.watched.look([watcher.key])).one_or_none()
-        found = repr(tuple(row)) if row is not None else "gone"
+        found = watcher.seen = repr(tuple(row)) if row is not None else GONE
         if found == version:
             return _State(None, found, last=False)
         viewer = caller.who(session)
