@@ -19,7 +19,7 @@ demo: $(VENV)/run.stamp ## Set up, import the sample workbook step by step, then
 	@$(BIN)/finview demo $(ARGS)
 
 test: $(VENV)/test.stamp ## Run the test suite (ARGS="-k name")
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 check: $(VENV)/check.stamp ## Lint, types, layers, schema and catalogue drift
 	$(BIN)/ruff check .
@@ -31,6 +31,7 @@ check: $(VENV)/check.stamp ## Lint, types, layers, schema and catalogue drift
 bench: $(VENV)/test.stamp ## Run the benchmarks and print their figures
 	$(BIN)/python benchmarks/imports/speed.py $(ARGS)
 	$(BIN)/python benchmarks/imports/mapping.py
+	$(BIN)/python benchmarks/graphql/speed.py
 
 lock: ## Renew the three hashed lock files (needs uv)
 	$(COMPILE) pyproject.toml --group build -o requirements.lock $(ARGS)

@@ -4,8 +4,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
-CACHE = 65_536
-"""Entries a cached primitive keeps: enough for the names of a big import, about 10 MB each."""
+CACHE = 16_384
+"""Entries a cached primitive keeps: enough for the names of an import's chunk, about 3 MB each."""
 
 _LETTERS = str.maketrans(
     {

@@ -55,7 +55,7 @@ STREETS = (
 )  # fmt: skip
 MAILERS = ("web.example", "mail.example", "post.example", "gmx.example")
 SERVICES = ("Stromlieferung", "Wartung Heizung", "Mobilfunk", "Warenlieferung", "Kursgebühr")
-PREFIXES = ("151", "152", "160", "170", "171", "172", "175", "176")
+PREFIXES = ("160", "162", "170", "171", "172", "173", "175", "177")
 DIALLING = ("30", "40", "89", "221", "69", "711", "351", "511")
 
 INVOICES = ((1, 40), (2, 28), (3, 16), (4, 10), (5, 6))
@@ -117,7 +117,7 @@ def people(seed: int) -> Iterator[Person]:
         if before is not None and chance.random() < 0.1:
             last, street, house_no = before.last, before.street, before.house_no
             town, postcode = before.town, before.postcode
-        number = chance.randrange(10**7)
+        number = chance.randrange(2_000_000, 9_000_000)
         before = Person(
             woman=woman,
             first=first,
@@ -128,8 +128,8 @@ def people(seed: int) -> Iterator[Person]:
             town=town,
             born=_born(chance) if chance.random() < 0.5 else None,
             email=_email(first, last, number, chance) if chance.random() < 0.7 else "",
-            phone=f"+49{chance.choice(DIALLING)}{number:07}" if chance.random() < 0.5 else "",
-            mobile=f"+49{chance.choice(PREFIXES)}{number:07}" if chance.random() < 0.4 else "",
+            phone=f"+49{chance.choice(DIALLING)}{number}" if chance.random() < 0.5 else "",
+            mobile=f"+49{chance.choice(PREFIXES)}{number}" if chance.random() < 0.4 else "",
         )
         yield before
 

@@ -40,14 +40,19 @@ BATCH = 2_000
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes there, KiB on Linux
 
 
+def digest(*declared: str) -> str:
+    """Return a short name of this version of the invented data, and of what else is declared."""
+    source = Path(speed_data.__file__).read_text(encoding="utf-8")
+    return blake2b("\n".join((source, *declared)).encode(), digest_size=6).hexdigest()
+
+
 def database_path(work: Path, debtors: int) -> Path:
     """Return where a database of so many debtors is kept: one for each version of the tables."""
     load_models()
     tables = Base.metadata.sorted_tables
     indexes = sorted(str(CreateIndex(index)) for table in tables for index in table.indexes)
-    declared = [str(NORM_VERSION), *(str(CreateTable(table)) for table in tables), *indexes]
-    digest = blake2b("\n".join(declared).encode(), digest_size=6).hexdigest()
-    return work / f"debtors-{debtors}-{digest}"
+    version = digest(str(NORM_VERSION), *(str(CreateTable(table)) for table in tables), *indexes)
+    return work / f"debtors-{debtors}-{version}"
 
 
 def make_database(work: Path, debtors: int) -> dict[str, Any]:
@@ -116,7 +121,7 @@ def _debtor(person: speed_data.Person) -> Any:
 
 def make_workbook(work: Path, rows: int, debtors: int) -> dict[str, Any]:
     """Make the workbook, unless it is there."""
-    path = work / f"cases-{rows}-{debtors}.xlsx"
+    path = work / f"cases-{rows}-{debtors}-{digest()}.xlsx"
     if not path.exists():
         speed_data.write_workbook(path, rows, debtors)
     return {"workbook": str(path), "bytes": path.stat().st_size}

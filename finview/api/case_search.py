@@ -138,7 +138,7 @@ def _condition(where: CaseWhere, depth: int) -> ColumnElement[bool]:
         parts.append(_text(where.text))
     parts += [and_(*(_condition(w, depth + 1) for w in where.and_))] if where.and_ else []
     parts += [or_(*(_condition(w, depth + 1) for w in where.or_))] if where.or_ else []
-    parts += [not_(_condition(where.not_, depth + 1))] if where.not_ else []
+    parts += [not_(func.coalesce(_condition(where.not_, depth + 1), false()))] if where.not_ else []
     return and_(True, *parts)
 
 

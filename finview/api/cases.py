@@ -149,8 +149,8 @@ class Debtor(Node):
 
 
 def _points(ctx: Context, model: Any, debtor_id: int) -> Sequence[Any]:
-    wanted = select(model).where(model.debtor_id == debtor_id).order_by(model.id).limit(LIST_MAX)
-    return ctx.session.scalars(wanted).all()
+    wanted = visible(select(model), ctx.who).where(model.debtor_id == debtor_id)
+    return ctx.session.scalars(wanted.order_by(model.id).limit(LIST_MAX)).all()
 
 
 @strawberry.type(description="One thing that happened.")

@@ -56,7 +56,14 @@ def _through_cases() -> tuple[type[Base], Any]:
 
 
 def _through_debtor() -> tuple[type[Base], Any]:
-    return Case, lambda outer, inner: inner.debtor_id == outer.debtor_id
+    """Contact points are a debtor's, but what another customer's file told stays that customer's."""
+    return (
+        Case,
+        lambda outer, inner: (
+            (inner.debtor_id == outer.debtor_id)
+            & (outer.import_id.is_(None) | (inner.import_id == outer.import_id))
+        ),
+    )
 
 
 class Debtor(Base):

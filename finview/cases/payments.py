@@ -148,7 +148,7 @@ def _undo_charges_never_due(session: Session, case_id: int, by: int | None) -> N
         for row in case.lines
         if row.kind == TxnKind.OPEN and row.account == AccountKind.PRINCIPAL
     )
-    if paid >= principal:
+    if 0 < principal <= paid:
         undo_charges(session, case_id, by=by)
 
 

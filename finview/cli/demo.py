@@ -286,9 +286,10 @@ def _import(steps: ImportSteps, agency: Agency, report: Report) -> None:
         steps.link(agency.bucket.id)
         counts["cases"] = steps.summary()["cases"]
     with report.step("launch", N_("6. Launch of the workflows")) as counts:
+        invitations = _emails(steps.services)
         steps.launch()
         counts["launched"] = steps.summary()["cases"]
-        counts["emails"] = _emails(steps.services)
+        counts["emails"] = _emails(steps.services) - invitations
     if not report.as_json:
         show.heading(show.say(N_("The import now")))
         show_counts(steps.summary())

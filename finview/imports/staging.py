@@ -115,7 +115,7 @@ def issue_values(
         "field": issue.field,
         "code": issue.code,
         "section": issue.section,
-        "params": dict(issue.params),
+        "params": issue.params,
         "suggestion": issue.suggestion,
         "of_file": of_file,
     }
@@ -126,7 +126,7 @@ def row_values(result: RowResult) -> dict[str, Any]:
     keys = result.keys
     return {
         "data": {
-            name: [value.value, value.source, value.raw] for name, value in result.values.items()
+            name: (value.value, value.source, value.raw) for name, value in result.values.items()
         },
         "section": result.section,
         "section_base": result.section,
@@ -146,9 +146,9 @@ def _row(import_id: int, raw: RawRow, result: RowResult) -> dict[str, Any]:
     return {
         "import_id": import_id,
         "row_no": raw.no,
-        "raw": [list(cell) for cell in raw.cells],
-        "marks": list(raw.marks),
-        "amended": dict(raw.amended),
+        "raw": raw.cells,
+        "marks": raw.marks,
+        "amended": raw.amended,
         "skipped": raw.skipped,
         **values,
     }

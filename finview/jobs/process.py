@@ -15,7 +15,7 @@ from finview.db.runtime import Services
 STEP_S_MAX = 15 * 60
 """No lease is renewed for longer than this within one step: a hung handler must lose its job."""
 
-COLLECT_AFTER = (100_000, 20, 20)
+COLLECT_AFTER = (200_000, 20, 20)
 """When Python looks for cycles among new objects. A chunk of rows makes as many, which all go by
 reference counting; by the default of 700 the collector took 37 % of an import's CPU (measured)."""
 

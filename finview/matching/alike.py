@@ -12,13 +12,11 @@ from finview.text import CACHE, cologne
 SAME_GIVEN = frozenset({"equal", "spelling", "nickname", "subset", "typo"})
 
 
-@lru_cache(CACHE * 2)
 def alike(a: str, b: str) -> float:
     """Return Jaro-Winkler; callers pass the texts in order, so it is symmetric."""
     return float(JaroWinkler.similarity(a, b))
 
 
-@lru_cache(CACHE * 2)
 def edits(a: str, b: str) -> int:
     """Return the Damerau-Levenshtein distance in its optimal-string-alignment form."""
     return int(OSA.distance(a, b))

@@ -81,6 +81,8 @@ class Comparison(NamedTuple):
 def _family(a: Party, b: Party, names: NameTable) -> tuple[str, str]:
     if not a.family or not b.family:
         return "missing" if a.family or b.family else "", ""
+    if a.family == b.family:
+        return "equal", a.family
     level = family_word(a.family, b.family, names)
     if level not in {"equal", "near"} and (a.alt_family or b.alt_family):
         for x, y in (
@@ -217,9 +219,11 @@ def _number(a: str, b: str) -> str:
 
 
 def _level(a: str, b: str, compare_values: Callable[[str, str], str]) -> str:
+    if a == b:
+        return "equal" if a else ""
     if not a or not b:
         return ""
-    return "equal" if a == b else compare_values(*ordered(a, b))
+    return compare_values(a, b) if a < b else compare_values(b, a)
 
 
 def _place(a: PartyAddress, b: PartyAddress) -> Place:
@@ -237,7 +241,8 @@ def _place(a: PartyAddress, b: PartyAddress) -> Place:
 _LEVEL_VALUE = {"equal": 3, "near": 2, "similar": 1, "": 0, "other": -2}
 
 
-def _best_place(a: Party, b: Party) -> Place | None:
+def best_place(a: Party, b: Party) -> Place | None:
+    """Compare the two addresses that agree most; None when one side has none."""
     if not a.addresses or not b.addresses:
         return None
     if len(a.addresses) == len(b.addresses) == 1:
@@ -419,6 +424,6 @@ def compare(a: Party, b: Party, names: NameTable) -> Comparison:
         phone=_phone(a.phones, b.phones),
         email=email,
         shared_mailbox=shared,
-        place=_best_place(a, b),
+        place=best_place(a, b),
         **fields,  # type: ignore[arg-type]  # the three builders above name their fields
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from finview.i18n import N_, sentences
 from finview.matching.compare import Comparison, compare
 from finview.matching.decide import AUTO, REVIEW, Outcome, decide, verdict
-from finview.matching.guards import Floor, Guard, floors_of, guards_of
+from finview.matching.guards import Floor, Guard, floors_of, guards_of, may_have_floor
 from finview.matching.names import NameTable, shipped
 from finview.matching.overlap import Key
 from finview.plugins.contracts.matcher import Evidence, MatchBatch, Party, Score
@@ -153,7 +153,8 @@ def weigh(
     score: Score, a: Party, b: Party, names: NameTable, *, debtor_id: int, shared: int
 ) -> Candidate | None:
     """Return the pair with the core's caps and floors applied; None when nobody needs to see it."""
-    if score.percent < KEPT_PERCENT_MIN and shared < FLOOR_SUM_MIN:
+    lifted = score.percent >= KEPT_PERCENT_MIN or (shared >= FLOOR_SUM_MIN and may_have_floor(a, b))
+    if not lifted:
         return None
     compared = compare(a, b, names)
     guards = guards_of(compared)

@@ -1,7 +1,6 @@
 """Matching a batch of parties against the database: what is read before, what is stored after."""
 
 from collections.abc import Collection, Mapping, Sequence, Set
-from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -186,7 +185,7 @@ def store(
             "rank": rank,
             "percent": candidate.percent,
             "raw_percent": candidate.raw_percent,
-            "evidence": [asdict(one) for one in candidate.evidence],
+            "evidence": candidate.evidence,  # orjson writes dataclasses itself
             "guards": [
                 *({"code": guard.code, "cap": guard.cap} for guard in candidate.guards),
                 *({"code": code, "cap": None} for code in candidate.said),

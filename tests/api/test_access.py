@@ -372,7 +372,6 @@ def test_a_right_taken_away_is_gone_with_the_next_request(world: World) -> None:
     assert client.ask("{ cases { totalCount } }")["cases"]["totalCount"] == 0
 
 
-@pytest.mark.xfail(reason="contact points have no scope of their own yet", strict=True)
 def test_a_customer_never_sees_what_another_customer_told_of_the_same_debtor(
     at: At, tmp_path: Path
 ) -> None:
@@ -388,9 +387,6 @@ def test_a_customer_never_sees_what_another_customer_told_of_the_same_debtor(
     assert seen == {"phones": []}
 
 
-@pytest.mark.xfail(
-    reason="NOT of an unknown is unknown: cases without a number drop out", strict=True
-)
 def test_what_a_filter_excludes_is_the_rest_of_the_list(at: At) -> None:
     query = '{ cases(where: {not: {text: "Schmidt"}}) { nodes { debtor { name } } } }'
     found = at("CREATED").client.ask(query)["cases"]["nodes"]

@@ -56,12 +56,20 @@ def test_u1_u14_a_file_becomes_launched_workflows(
 
 @pytest.mark.both_databases
 def test_pr2_the_whole_way_and_back_on_both_databases(agency: Agency, tmp_path: Path) -> None:
-    maybe = {"street": "Torweg", "house_no": "99", "postcode": "10117", "email": "a@example.net"}
+    maybe = {
+        "street": "Torweg",
+        "house_no": "99",
+        "postcode": "10117",
+        "email": "a@example.net",
+        "phone": None,
+        "invoice_number": "M",
+        "customer_case_number": "M",
+    }
     again = {"customer_case_number": "N", "invoice_number": "N", "phone": "030 23125001"}
     first = Story.linked(agency, workbook(tmp_path, [consumer(0), consumer(1, amount=None)]))
     rows = [
         consumer(0, **again),
-        consumer(0, **again | maybe | {"invoice_number": "M"}),
+        consumer(0, **again | maybe),
         consumer(4),
     ]
     before = contents(refreshed(agency.services.db))
