@@ -38,8 +38,9 @@ from finview.imports.rulebook import FAULTY, READY, RULES, WEIGHT, Section
 __all__ = ["Context", "Issue", "RowKeys", "RowResult", "Value", "check_row"]
 
 Marks = Sequence[str | tuple[str, Mapping[str, Any]] | list[Any]]
-_MEMO_MAX = 20_000
-"""Cells remembered per field; files repeat towns, dates and codes thousands of times."""
+_MEMO_MAX = 5_000
+"""Cells remembered per field (350 bytes each): files repeat towns, dates and codes all over, and
+what only the rows of one debtor share stands close together."""
 
 _CONFIRMABLE: Final = frozenset({"TEXT_MOJIBAKE", "EMAIL_DOMAIN_TYPO", "PHONE_SPECIAL"})
 """Doubts that a person settles by typing the same value again."""

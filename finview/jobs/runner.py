@@ -190,6 +190,7 @@ class _Run:
                     break
                 if self._chunk(kind, handler, work) is State.CANCELLED:
                     return
+                del work  # its memory goes before the next piece takes its own
         finally:
             handler.close()
         self._end(kind, handler.finish)

@@ -1,5 +1,7 @@
 """`finview import` and `finview columns`: documents, dry runs, refusals."""
 
+from email import message_from_bytes, policy
+
 from sqlalchemy import func, select
 
 from finview.cases.models import Case, Debtor
@@ -34,7 +36,12 @@ def test_an_import_goes_from_the_file_to_launched_workflows(run, data, workbook)
     assert found["sections"] == {"ready": 3, "needs_cleansing": 0, "faulty": 1, "skipped": 0}
     assert found["matches"] == {"new": 2, "matched": 0, "review": 0}
     assert found["cases"] == 2
-    assert len(list((data / "outbox").glob("*.eml"))) == 2
+    subjects = [
+        message_from_bytes(mail.read_bytes(), policy=policy.default)["subject"]
+        for mail in (data / "outbox").glob("*.eml")
+    ]
+    # The contacts of the customer got their invitations besides.
+    assert sum("Vorgang" in subject for subject in subjects) == 2
 
 
 def test_an_import_stops_where_the_next_step_has_no_bucket(run, data, workbook):

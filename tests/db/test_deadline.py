@@ -18,7 +18,10 @@ pytestmark = pytest.mark.both_databases
 
 
 def test_a_slow_statement_is_stopped(database: Database) -> None:
-    with pytest.raises(DBAPIError) as stopped, database.reading(deadline_s=0.5) as session:
+    with (
+        pytest.raises((DBAPIError, DeadlinePassed)) as stopped,
+        database.reading(deadline_s=0.5) as session,
+    ):
         session.execute(text(SLOW[database.dialect]))
     assert is_timeout(stopped.value)
 
@@ -30,7 +33,7 @@ def write_slowly(database: Database) -> None:
 
 
 def test_a_slow_write_is_stopped_and_undone(database: Database) -> None:
-    with pytest.raises(DBAPIError) as stopped:
+    with pytest.raises((DBAPIError, DeadlinePassed)) as stopped:
         write_slowly(database)
     assert is_timeout(stopped.value)
     with database.reading() as session:
@@ -45,7 +48,9 @@ def test_no_statement_begins_after_the_deadline(database: Database) -> None:
 
 
 def test_the_deadline_leaves_the_connection_as_it_was(database: Database) -> None:
-    with pytest.raises(DBAPIError), database.reading(deadline_s=0.5) as session:
+    # On a busy machine the time may be over before the statement begins.
+    late = (DBAPIError, DeadlinePassed)
+    with pytest.raises(late), database.reading(deadline_s=0.5) as session:
         session.execute(text(SLOW[database.dialect]))
     for opened in (database.reading, database.unit):
         with opened() as session:
