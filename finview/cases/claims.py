@@ -15,6 +15,7 @@ from finview.cases.interest import Accrual, Step, accrue, breathing_terms
 from finview.cases.ledger_models import AccountKind, LedgerAccount, LedgerEntry, LedgerTxn, TxnKind
 from finview.cases.models import Case, Debtor, DebtorKind, Invoice
 from finview.cases.timeline import chunks
+from finview.db.lists import one_of
 
 IMPORTED_INTEREST = "import.interest"
 """The rule of interest the customer had charged; it is no part of what we accrue."""
@@ -171,7 +172,7 @@ def _cases(session: Session, case_ids: Sequence[int], *, lock: bool) -> dict[int
             Debtor.kind,
         )
         .join(Debtor, Debtor.id == Case.debtor_id)
-        .where(Case.id.in_(case_ids))
+        .where(one_of(Case.id, case_ids))
         .order_by(Case.id)
     )
     if lock:
@@ -203,7 +204,7 @@ def _claims(session: Session, case_ids: Sequence[int], found: Mapping[int, CaseC
             Invoice.costs_minor,
             Invoice.interest_minor,
         )
-        .where(Invoice.case_id.in_(case_ids))
+        .where(one_of(Invoice.case_id, case_ids))
         .order_by(Invoice.case_id, Invoice.due_on, Invoice.id)
     )
     for row in rows:
@@ -236,7 +237,7 @@ def _lines(
         .join(LedgerEntry, LedgerEntry.account_id == LedgerAccount.id)
         .join(LedgerTxn, LedgerTxn.id == LedgerEntry.txn_id)
         .where(
-            LedgerAccount.case_id.in_(case_ids),
+            one_of(LedgerAccount.case_id, case_ids),
             LedgerAccount.kind != AccountKind.CLAIM_CONTRA,
             LedgerTxn.sealed == 1,
             LedgerTxn.effective_on <= as_of,

@@ -20,6 +20,7 @@ from finview.cases.ledger_models import AccountKind, LedgerTxn, TxnKind
 from finview.cases.models import Case, CaseStatus
 from finview.cases.postings import cost_posting, interest_inputs, interest_posting
 from finview.cases.timeline import chunks, note
+from finview.db.lists import one_of
 from finview.errors import State
 from finview.i18n import N_, sentences
 from finview.money import minor_text, parse_minor
@@ -68,7 +69,7 @@ def snapshot(
     launched = 0
     for chunk in chunks(case_ids):
         launched += session.execute(
-            select(func.count()).where(Case.id.in_(chunk), Case.launched_at.is_not(None))
+            select(func.count()).where(one_of(Case.id, chunk), Case.launched_at.is_not(None))
         ).scalar_one()
     if launched:
         raise State("CASES_LAUNCHED_LINK", count=launched)
@@ -76,7 +77,7 @@ def snapshot(
     for chunk in chunks(case_ids):
         session.execute(
             update(Case)
-            .where(Case.id.in_(chunk), Case.status != CaseStatus.CLOSED)
+            .where(one_of(Case.id, chunk), Case.status != CaseStatus.CLOSED)
             .values(
                 bucket_id=bucket_id,
                 financials=financials.as_json(),
@@ -123,7 +124,7 @@ def withdraw_charges(session: Session, case_ids: Sequence[int], *, by: int | Non
         charged += session.scalars(
             select(Case.id)
             .where(
-                Case.id.in_(chunk),
+                one_of(Case.id, chunk),
                 Case.charges_from.is_not(None),
                 Case.launched_at.is_(None),
                 Case.status != CaseStatus.CLOSED,
@@ -144,11 +145,11 @@ def _withdraw(session: Session, case_ids: Sequence[int], reason: str, by: int | 
     posted: list[int] = []
     for chunk in chunks(case_ids):
         mirror = select(LedgerTxn.reverses_id).where(
-            LedgerTxn.case_id.in_(chunk), LedgerTxn.reverses_id.is_not(None)
+            one_of(LedgerTxn.case_id, chunk), LedgerTxn.reverses_id.is_not(None)
         )
         posted += session.scalars(
             select(LedgerTxn.id).where(
-                LedgerTxn.case_id.in_(chunk),
+                one_of(LedgerTxn.case_id, chunk),
                 LedgerTxn.kind.in_((TxnKind.COST, TxnKind.INTEREST)),
                 LedgerTxn.reverses_id.is_(None),
                 LedgerTxn.id.not_in(mirror),
@@ -165,7 +166,7 @@ def _set_charges_from(session: Session, case_ids: Sequence[int], on: date | None
     for chunk in chunks(case_ids):
         session.execute(
             update(Case)
-            .where(Case.id.in_(chunk))
+            .where(one_of(Case.id, chunk))
             .values(charges_from=on, lock_version=Case.lock_version + 1, **again)
             .execution_options(synchronize_session=False)
         )

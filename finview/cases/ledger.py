@@ -17,6 +17,7 @@ from finview.cases.ledger_models import LedgerAccount, LedgerEntry, LedgerTxn
 from finview.cases.timeline import chunks
 from finview.db.base import table_of
 from finview.db.bulk import bulk_insert, reserve_ids
+from finview.db.lists import one_of
 from finview.errors import IdempotencyMismatch, State
 from finview.i18n import N_, sentences
 
@@ -132,7 +133,7 @@ def _known(session: Session, keys: Iterable[str]) -> dict[str, tuple[int, str]]:
     for start in range(0, len(wanted), 1_000):
         rows = session.execute(
             select(LedgerTxn.idem_key, LedgerTxn.id, LedgerTxn.digest).where(
-                LedgerTxn.idem_key.in_(wanted[start : start + 1_000])
+                one_of(LedgerTxn.idem_key, wanted[start : start + 1_000])
             )
         )
         found.update({row.idem_key: (row.id, row.digest) for row in rows})
@@ -241,7 +242,9 @@ def _existing(session: Session, wanted: Iterable[Account]) -> dict[Account, int]
     ):
         owners = {getattr(account, name) for account in accounts} - {None}
         for chunk in chunks(sorted(owners)):
-            for row in session.execute(select(*table_of(LedgerAccount).c).where(column.in_(chunk))):
+            for row in session.execute(
+                select(*table_of(LedgerAccount).c).where(one_of(column, chunk))
+            ):
                 found[_account(row)] = row.id
     return found
 

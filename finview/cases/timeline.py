@@ -11,6 +11,7 @@ from finview import clock
 from finview.cases.models import Case, TimelineEntry
 from finview.db.base import table_of
 from finview.db.bulk import bulk_insert
+from finview.db.lists import one_of
 from finview.i18n import N_, sentence, sentences
 from finview.money import Money
 
@@ -81,7 +82,7 @@ def note(
     at, common = clock.now(), dict(params or {})
     for chunk in chunks(case_ids):
         found = session.execute(
-            select(Case.id, Case.customer_id, Case.portfolio_id).where(Case.id.in_(chunk))
+            select(Case.id, Case.customer_id, Case.portfolio_id).where(one_of(Case.id, chunk))
         )
         rows.extend(
             entry(

@@ -1,9 +1,9 @@
 """Many rows at once: one prepared INSERT on SQLite, COPY on PostgreSQL; ids known before."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Column, Connection, Table, text
 from sqlalchemy.orm import Session
 
 from finview.db.base import Base, table_of
@@ -39,6 +39,34 @@ def bulk_insert(
         connection.exec_driver_sql(f"INSERT INTO {target} ({columns}) VALUES ({marks})", values)
 
 
+def bulk_update(
+    session: Session,
+    table: type[Base] | Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    key: Sequence[str],
+) -> None:
+    """Set columns of the rows that `key` names; all of `rows` have the same keys.
+
+    Objects of these rows that the session holds don't notice.
+    """
+    if not rows:
+        return
+    into = table if isinstance(table, Table) else table_of(table)
+    session.flush()
+    connection = session.connection()
+    names = [*(name for name in rows[0] if name not in key), *key]
+    columns = [_converted(connection, into.c[name], [row[name] for row in rows]) for name in names]
+    quote = connection.dialect.identifier_preparer
+    mark = "%s" if connection.dialect.name == "postgresql" else "?"
+    places = [f"{quote.quote(name)} = {mark}" for name in names]
+    changes, which = ", ".join(places[: -len(key)]), " AND ".join(places[-len(key) :])
+    connection.exec_driver_sql(
+        f"UPDATE {quote.format_table(into)} SET {changes} WHERE {which}",
+        list(zip(*columns, strict=True)),
+    )
+
+
 def reserve_ids(session: Session, table: type[Base] | Table, n: int) -> Sequence[int]:
     """Take `n` ids of a table, ascending, that nobody else will get, now or ever."""
     name = (table if isinstance(table, Table) else table_of(table)).name
@@ -67,28 +95,27 @@ def reserve_ids(session: Session, table: type[Base] | Table, n: int) -> Sequence
 def _bound(
     connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Return the columns to write, and the rows as the driver takes them.
-
-    Column by column, for a row by row conversion costs as much as the insert itself (measured).
-    """
-    dialect, given = connection.dialect, list(rows[0])
+    """Return the columns to insert, defaults included, and the rows as the driver takes them."""
+    given = list(rows[0])
+    columns = [_converted(connection, table.c[name], [row[name] for row in rows]) for name in given]
     defaults = {
         column.name: column.default
         for column in table.columns
         if column.default is not None and column.name not in rows[0]
     }
-    binds = {
-        name: table.columns[name].type.dialect_impl(dialect).bind_processor(dialect)
-        for name in (*given, *defaults)
-    }
-    columns = [_converted([row[name] for row in rows], binds[name]) for name in given]
     for name, default in defaults.items():
         value = default.arg(None) if default.is_callable else default.arg  # type: ignore[attr-defined]  # scalar or callable, checked here
-        columns.append(_converted([value] * len(rows), binds[name]))
+        columns.append(_converted(connection, table.c[name], [value] * len(rows)))
     return [*given, *defaults], list(zip(*columns, strict=True))
 
 
-def _converted(values: list[Any], bind: Callable[[Any], Any] | None) -> list[Any]:
+def _converted(connection: Connection, column: Column[Any], values: list[Any]) -> list[Any]:
+    """Return the values of one column as the driver takes them.
+
+    Column by column, for converting row by row costs as much as the insert itself (measured).
+    """
+    dialect = connection.dialect
+    bind = column.type.dialect_impl(dialect).bind_processor(dialect)
     if bind is None:
         return values
     converted, last, bound = [], None, None  # NULL stays NULL

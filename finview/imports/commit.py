@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from finview.cases.cases import open_cases
 from finview.cases.debtors import add_contact_points, create_debtors, update_debtors
 from finview.customers.models import Customer
 from finview.customers.preferences import chain, effective
-from finview.db.base import table_of
-from finview.db.bulk import bulk_insert
+from finview.db.bulk import bulk_insert, bulk_update
 from finview.imports.models import Import, ImportEffect, ImportRow, MatchOutcome
 from finview.imports.records import ReadyRow, completions, contacts, new_cases, new_debtor
 from finview.matching import index
@@ -132,23 +131,6 @@ def _plain(values: Mapping[str, Any], only: Iterable[str] | None = None) -> dict
     return plain
 
 
-_MARK = (
-    update(table_of(ImportRow))
-    .where(
-        table_of(ImportRow).c.import_id == bindparam("b_import"),
-        table_of(ImportRow).c.row_no == bindparam("b_row"),
-    )
-    .values(
-        party_no=bindparam("b_party"),
-        match_state=bindparam("b_state"),
-        decided_by=bindparam("b_by"),
-        debtor_id=bindparam("b_debtor"),
-        percent=bindparam("b_percent"),
-        case_id=bindparam("b_case"),
-    )
-)
-
-
 def _mark_rows(
     session: Session,
     import_id: int,
@@ -158,20 +140,18 @@ def _mark_rows(
 ) -> None:
     values = [
         {
-            "b_import": import_id,
-            "b_row": ready.no,
-            "b_party": party.number,
-            "b_state": party.outcome.value,
-            "b_by": party.by if party.outcome != MatchOutcome.REVIEW else None,
-            "b_debtor": debtors.get(party.number),
-            "b_percent": party.percent,
-            "b_case": case_of.get(ready.no),
+            "import_id": import_id,
+            "row_no": ready.no,
+            "match_state": party.outcome.value,
+            "decided_by": party.by if party.outcome != MatchOutcome.REVIEW else None,
+            "debtor_id": debtors.get(party.number),
+            "percent": party.percent,
+            "case_id": case_of.get(ready.no),
         }
         for party in decided
         for ready in party.rows
     ]
-    if values:
-        session.connection().execute(_MARK, values)
+    bulk_update(session, ImportRow, values, key=("import_id", "row_no"))
 
 
 def _write_effects(session: Session, import_id: int, effects: Sequence[Effect]) -> None:

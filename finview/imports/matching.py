@@ -19,7 +19,7 @@ from finview.imports.records import ReadyRow
 from finview.matching import index, match
 from finview.matching.judge import Judgement, Work, judge
 
-PARTIES_PER_CHUNK = 1000
+PARTIES_PER_CHUNK = 500
 PAIRS_PER_CALL = 1000
 REFRESH_PER_CHUNK = 2000
 AUTO = "auto"

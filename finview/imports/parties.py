@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from finview.cases.models import Debtor
 from finview.customers.models import Customer
 from finview.customers.preferences import chain, effective
-from finview.db.base import table_of
+from finview.db.bulk import bulk_update
 from finview.db.runtime import Services
 from finview.imports.models import Import, ImportRow, Section
 from finview.imports.records import ReadyRow, raw_party
@@ -24,13 +24,6 @@ from finview.plugins.manager import Plugins
 
 PAIRS_PER_CALL = 1000
 ROWS_AT_ONCE = 1000
-
-_ROW = table_of(ImportRow)
-_NUMBER = (
-    update(_ROW)
-    .where(_ROW.c.import_id == bindparam("b_import"), _ROW.c.row_no == bindparam("b_row"))
-    .values(party_no=bindparam("b_party"))
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,14 +94,12 @@ def plan_of(services: Services, import_id: int) -> Plan:
 
 def number_rows(session: Session, import_id: int, plan: Plan) -> None:
     """Write the number of its party into every READY row."""
-    session.connection().execute(
-        _NUMBER,
-        [
-            {"b_import": import_id, "b_row": plan.rows[at], "b_party": number}
-            for number, group in enumerate(plan.groups)
-            for at in group.rows
-        ],
-    )
+    numbers = [
+        {"import_id": import_id, "row_no": plan.rows[at], "party_no": number}
+        for number, group in enumerate(plan.groups)
+        for at in group.rows
+    ]
+    bulk_update(session, ImportRow, numbers, key=("import_id", "row_no"))
 
 
 def own_debtors(session: Session, import_id: int) -> frozenset[int]:

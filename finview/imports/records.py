@@ -28,8 +28,9 @@ class ReadyRow:
 
     def text(self, name: str) -> str:
         """Return the value of a field as text, empty when the row has none."""
-        value = self.get(name)
-        return "" if value is None else str(value)
+        kept = self.data.get(name)
+        value = kept[0] if kept else None
+        return value if isinstance(value, str) else "" if value is None else str(value)
 
     def day(self, name: str) -> date | None:
         """Return a date value."""
@@ -168,8 +169,8 @@ def _invoice(row: ReadyRow) -> NewInvoice:
 
 
 def _first(rows: Sequence[ReadyRow], name: str) -> str | None:
-    return next((row.text(name) for row in rows if row.text(name)), None)
+    return next(filter(None, (row.text(name) for row in rows)), None)
 
 
 def _day(rows: Sequence[ReadyRow], name: str) -> date | None:
-    return next((row.day(name) for row in rows if row.get(name)), None)
+    return next(filter(None, (row.day(name) for row in rows)), None)

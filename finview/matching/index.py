@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, text, update
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
 from finview.cases.models import Address, Debtor, DebtorKind, EmailPoint, PhonePoint, PointState
 from finview.db.base import Base, table_of
 from finview.db.bulk import bulk_insert
+from finview.db.lists import one_of
 from finview.matching.keys import party_keys
 from finview.matching.models import MatchContact, MatchProfile
 from finview.matching.normalise import NORM_VERSION, RawParty, addresses_of
@@ -37,11 +38,7 @@ ON CONFLICT (field, value) DO UPDATE SET n = match_name_freq.n + excluded.n""")
 _DROP_NAMES = text("DELETE FROM match_name_freq WHERE field = :field AND value = :value AND n <= 0")
 _DROP_KEYS = text("DELETE FROM match_key WHERE key = :key AND debtor_id = :debtor_id")
 
-_FRESH = (
-    update(_DEBTOR)
-    .where(_DEBTOR.c.id.in_(bindparam("ids", expanding=True)))
-    .values(match_stale=False)
-)
+_FRESH = update(_DEBTOR).where(one_of(_DEBTOR.c.id, "ids")).values(match_stale=False)
 
 
 def lock(session: Session) -> int:
@@ -194,7 +191,7 @@ def remove(session: Session, debtor_ids: Collection[int]) -> int:
 
 def _keys_of(session: Session, debtor_ids: Sequence[int]) -> dict[int, list[int]]:
     statement = select(_PROFILE.c.debtor_id, _PROFILE.c["keys"]).where(
-        _PROFILE.c.debtor_id.in_(debtor_ids)
+        one_of(_PROFILE.c.debtor_id, debtor_ids)
     )
     return {
         debtor_id: array("q", packed).tolist() for debtor_id, packed in session.execute(statement)
@@ -249,7 +246,7 @@ def parties_of(session: Session, debtor_ids: Sequence[int]) -> dict[int, Party]:
     mails = _points(session, EmailPoint, debtor_ids, usable=True)
     phones = _points(session, PhonePoint, debtor_ids, usable=True)
     found: dict[int, Party] = {}
-    for row in session.execute(select(*_DEBTOR.c).where(_DEBTOR.c.id.in_(debtor_ids))):
+    for row in session.execute(select(*_DEBTOR.c).where(one_of(_DEBTOR.c.id, debtor_ids))):
         own = [_raw(row, place) for place in places.get(row.id, ())] or [_raw(row, None)]
         first = replace(
             own[0],
@@ -292,7 +289,7 @@ def _points(
     """
     table = table_of(model)
     found: dict[int, list[Any]] = {}
-    for row in session.execute(select(table).where(table.c.debtor_id.in_(debtor_ids))):
+    for row in session.execute(select(table).where(one_of(table.c.debtor_id, debtor_ids))):
         if not usable or row.state != PointState.INVALID:
             found.setdefault(row.debtor_id, []).append(row)
     for points in found.values():

@@ -19,7 +19,6 @@ CANDIDATES_MAX = 10
 """So many best candidates of a party are scored."""
 
 
-@lru_cache(CACHE * 4)
 def key_of(text: str) -> int:
     """Return the signed 64-bit BLAKE2b of a key's letter and text."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)

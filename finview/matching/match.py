@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from finview.cases.models import Case
 from finview.db.base import table_of
 from finview.db.bulk import bulk_insert
+from finview.db.lists import one_of
 from finview.matching import index, search
 from finview.matching.judge import Judgement, Work
 from finview.matching.keys import key_of, party_keys
@@ -129,7 +130,9 @@ def by_case_number(
     for part in chunks(sorted(numbers)):
         statement = (
             select(_CASE.c.customer_case_number_norm, _CASE.c.debtor_id)
-            .where(_CASE.c.customer_id == customer_id, _CASE.c.customer_case_number_norm.in_(part))
+            .where(
+                _CASE.c.customer_id == customer_id, one_of(_CASE.c.customer_case_number_norm, part)
+            )
             .distinct()
             .order_by(_CASE.c.debtor_id)
         )

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, select, text
 from sqlalchemy.orm import Session
 
 from finview.db.base import table_of
+from finview.db.lists import one_of
 from finview.matching.keys import CANDIDATES_MAX, KEY_CAP, KEY_WEIGHT_MIN
 from finview.matching.models import MatchContact, MatchCounter, MatchNameFreq, MatchProfile
 from finview.matching.overlap import SHARE_MIN, Key, best_sums
@@ -78,16 +79,16 @@ _LOAD = select(
             "external_id",
         ]
     )
-).where(_PROFILE.c.debtor_id.in_(bindparam("ids", expanding=True)))
+).where(one_of(_PROFILE.c.debtor_id, "ids"))
 _FURTHER = (
     select(_CONTACT.c.debtor_id, _CONTACT.c.kind, _CONTACT.c.value)
-    .where(_CONTACT.c.debtor_id.in_(bindparam("ids", expanding=True)))
+    .where(one_of(_CONTACT.c.debtor_id, "ids"))
     .order_by(_CONTACT.c.debtor_id, _CONTACT.c.kind, _CONTACT.c.seq)
 )
 
 _NAMES = select(_FREQ.c.value, _FREQ.c.n).where(
     _FREQ.c.field == bindparam("field"),
-    _FREQ.c.value.in_(bindparam("values", expanding=True)),
+    one_of(_FREQ.c.value, "values"),
     _FREQ.c.n > 0,
 )
 

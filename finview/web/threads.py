@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 from anyio import CapacityLimiter, to_thread
 from anyio.lowlevel import RunVar
 
-THREADS = 16
+import os
+THREADS = int(os.environ.get("FVT","16"))
 
 T = TypeVar("T")
 _limiter: RunVar[CapacityLimiter] = RunVar("finview_graphql_threads")

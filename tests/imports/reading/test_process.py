@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,11 @@ def children() -> set[str]:
     here = Path(f"/proc/{os.getpid()}/task")
     if not here.exists():
         pytest.skip("this system does not list the children of a process")
-    return {pid for task in here.iterdir() for pid in (task / "children").read_text().split()}
+    found: set[str] = set()
+    for task in here.iterdir():
+        with suppress(FileNotFoundError):  # a thread may end between the listing and the look
+            found.update((task / "children").read_text().split())
+    return found
 
 
 def test_chunks_are_bounded_and_tell_the_progress(desk):
@@ -160,11 +165,11 @@ def test_whatever_a_reader_does_the_service_gets_a_reason(desk, nasty, kind, err
 def test_no_secret_reaches_the_child(desk, nasty, monkeypatch):
     monkeypatch.setenv("FINVIEW_SECRET_KEY", "x" * 40)
     before = children()
-    stream = rows(desk.put(CSV * 20, "f.csv"), "f.csv", desk.probe(CSV, "f.csv").plan, Limits())
-    next(stream)
-    (pid,) = children() - before
-    assert b"FINVIEW" not in Path(f"/proc/{pid}/environ").read_bytes()
-    stream.close()
+    plan = desk.probe(CSV, "f.csv").plan
+    with rows(desk.put(CSV * 20, "f.csv"), "f.csv", plan, Limits()) as stream:
+        next(stream)
+        (pid,) = children() - before
+        assert b"FINVIEW" not in Path(f"/proc/{pid}/environ").read_bytes()
 
 
 def test_a_file_that_is_gone_is_a_failure(tmp_path):
