@@ -10,7 +10,7 @@ ARGS ?=
 export PYTHONDONTWRITEBYTECODE =
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url -q
 
-.PHONY: help demo test check bench lock schema locales setup clean
+.PHONY: help demo test check bench soak lock schema locales setup clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,11 @@ bench: $(VENV)/test.stamp ## Run the benchmarks and print their figures
 	$(BIN)/python benchmarks/imports/speed.py $(ARGS)
 	$(BIN)/python benchmarks/imports/mapping.py
 	$(BIN)/python benchmarks/graphql/speed.py
+	$(BIN)/python benchmarks/cases/speed.py
+	$(BIN)/python benchmarks/jobs/speed.py
+
+soak: $(VENV)/test.stamp ## Run the long battery: kills, races, lost brokers, at full counts
+	FINVIEW_BATTERY=full $(BIN)/python -m pytest tests/battery tests/jobs/test_carriers.py $(ARGS)
 
 lock: ## Renew the three hashed lock files (needs uv)
 	$(COMPILE) pyproject.toml --group build -o requirements.lock $(ARGS)

@@ -4,9 +4,15 @@ from types import ModuleType
 
 from finview.accounts import models as _accounts  # noqa: F401  # tables register on import
 from finview.cases import agreements as _agreements  # noqa: F401  # ticks register on import
+from finview.cases import law
+from finview.cases.packs import builtin as law_packs
 from finview.communications import builtin as email_senders
+from finview.communications import completion as _completion  # noqa: F401  # jobs register on import
 from finview.communications import invitations as _invitations  # noqa: F401  # jobs register on import
+from finview.communications import linked as _linked  # noqa: F401  # jobs register on import
 from finview.communications import outreach as _outreach  # noqa: F401  # jobs register on import
+from finview.communications import password_links as _password_links  # noqa: F401  # jobs register on import
+from finview.db import audit_chain as _audit_chain  # noqa: F401  # ticks register on import
 from finview.db.migrations import upgrade
 from finview.db.runtime import Services
 from finview.imports import builtin as import_readers
@@ -22,13 +28,21 @@ from finview.workflows import nodes as workflow_nodes
 from finview.workflows import timers as _timers  # noqa: F401
 from finview.workflows.shipped import install
 
-BUILTINS: tuple[ModuleType, ...] = (matchers, import_readers, email_senders, workflow_nodes)
+BUILTINS: tuple[ModuleType, ...] = (
+    matchers,
+    import_readers,
+    email_senders,
+    workflow_nodes,
+    law_packs,
+)
 
 
 def open_services(settings: Settings, *, role: str = "finview") -> Services:
     """Open everything a process works with; nothing is migrated and no job runs yet."""
     services = Services.open(settings, role=role)
-    services.put(Plugins.load(settings, builtins=list(BUILTINS)))
+    plugins = Plugins.load(settings, builtins=list(BUILTINS))
+    services.put(plugins)
+    law.install(services.db, plugins)
     return services
 
 

@@ -1,7 +1,7 @@
 """The failures a caller can act on: a stable code, a finer reason, parameters, and a sentence."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from finview.i18n import N_, sentence, sentences
 
@@ -31,6 +31,10 @@ CODES = sentences(
         "CONTACT_BLOCKED": N_("Contact is not allowed at present."),
         "PROVIDER_FAILED": N_("A provider failed."),
         "JOB_FAILED": N_("The work failed."),
+        "SIGN_IN_FAILED": N_("E-mail address or password are not right."),
+        "SECOND_FACTOR_REQUIRED": N_("Please enter the one-time code of your app as well."),
+        "TOKEN_INVALID": N_("This link is not valid."),
+        "RATE_LIMITED": N_("Too many requests. Please try again in {seconds} seconds."),
     }
 )
 
@@ -67,10 +71,28 @@ def describe(failure: Mapping[str, Any], locale: str) -> str:
     return sentence(params.get("reason") or failure["code"], locale, params)
 
 
+class Key(int):
+    """A row's key as a caller gave it: it remembers where in the input it stood."""
+
+    path: tuple[str, ...] = ()
+
+    @classmethod
+    def at(cls, value: int, path: Sequence[str]) -> Self:
+        """Return a key that stood at a place of the input."""
+        key = cls(value)
+        key.path = tuple(path)
+        return key
+
+
 class NotFound(FinviewError):
     """Missing, or foreign: the two read the same."""
 
     code = "NOT_FOUND"
+
+    @classmethod
+    def row(cls, key: int | None) -> Self:
+        """Return the failure to find the row of a key, with its place in the input, if known."""
+        return cls(path=key.path if isinstance(key, Key) else ())
 
 
 class Forbidden(FinviewError):
@@ -197,6 +219,30 @@ class ProviderFailedError(FinviewError):
     """Foreign code failed, and says who."""
 
     code = "PROVIDER_FAILED"
+
+
+class SignInFailed(FinviewError):
+    """Unknown address, wrong password, no access: they read the same."""
+
+    code = "SIGN_IN_FAILED"
+
+
+class SecondFactorRequired(FinviewError):
+    """The password is right, a one-time code is missing or wrong."""
+
+    code = "SECOND_FACTOR_REQUIRED"
+
+
+class TokenInvalid(FinviewError):
+    """The secret of a link opens nothing: unknown, used, expired."""
+
+    code = "TOKEN_INVALID"
+
+
+class RateLimited(FinviewError):
+    """Too often; `seconds` says when to try again."""
+
+    code = "RATE_LIMITED"
 
 
 class JobFailed(FinviewError):

@@ -74,6 +74,12 @@ class Money:
         """
         return cls(parse_minor(value, currency), currency)
 
+    @classmethod
+    def floor(cls, value: str | Decimal | int, currency: str) -> Self:
+        """Read a decimal of a setting that serves every currency: what is too fine is cut off."""
+        places = digits(currency)
+        return cls(int(Decimal(str(value)).scaleb(places)), currency)
+
     @property
     def decimal(self) -> Decimal:
         """The amount in major units."""

@@ -4,8 +4,9 @@ import secrets
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
@@ -34,6 +35,7 @@ class Settings(BaseSettings):
 
     upload_bytes_max: int = Field(100 * MIB, gt=0, description="size of one uploaded file")
     uploads_open_max: int = Field(100, gt=0, description="unused uploads one user may hold")
+    logo_bytes_max: int = Field(MIB, gt=0, description="size of a business unit's logo")
     workbook_rows_max: int = Field(1_000_000, gt=0, description="rows of one workbook")
     workbook_columns_max: int = Field(500, gt=0, description="filled columns of one workbook")
     workbook_inflated_bytes_max: int = Field(1024 * MIB, gt=0, description="inflated, all parts")
@@ -42,6 +44,13 @@ class Settings(BaseSettings):
     reader_silence_s_max: int = Field(60, gt=0, description="seconds without a sign of life")
     json_body_bytes_max: int = Field(256 * 1024, gt=0, description="body of a GraphQL request")
     import_chunk_rows: int = Field(1000, gt=0, le=2000, description="rows per transaction")
+    time_zone: str = Field("Europe/Berlin", description="IANA zone in which schedules are due")
+    job_done_days: int = Field(14, gt=0, description="days that finished jobs are kept")
+    job_dead_days: int = Field(90, gt=0, description="days that jobs that failed are kept")
+    metrics_token: SecretStr = Field(
+        SecretStr(""), description="bearer token of /metrics; production has none without it"
+    )
+    metrics_bind: str = Field("", description="host:port of a server for metrics alone")
     worker_threads: int = Field(4, gt=0, le=64, description="threads of the in-process worker")
     operation_s_max: float = Field(15, gt=0, description="seconds of one GraphQL operation")
     rate_points_s: int = Field(
@@ -50,6 +59,27 @@ class Settings(BaseSettings):
     rate_points_burst: int = Field(
         20_000_000, gt=0, description="cost points one viewer may spend at once"
     )
+    session_idle_s_max: int = Field(
+        12 * 3600, gt=0, description="seconds without a request after which a session ends"
+    )
+    session_s_max: int = Field(14 * 86400, gt=0, description="seconds a session lasts at most")
+    sign_ins_account_max: int = Field(
+        5, gt=0, description="sign-ins a minute for one account, then with growing delay"
+    )
+    sign_ins_client_max: int = Field(
+        20, gt=0, description="sign-ins and used links a minute from one address"
+    )
+    resets_hour_max: int = Field(3, gt=0, description="reset mails an hour for one account")
+    password_memory_kib: int = Field(
+        65536, ge=8, description="memory of one Argon2id hash; a sign-in renews older hashes"
+    )
+    password_passes: int = Field(3, gt=0, description="passes of one Argon2id hash")
+    oidc_issuer: str = Field(
+        "", description="OpenID Connect provider, exactly as it names itself; empty: none"
+    )
+    oidc_client_id: str = Field("", description="how the provider knows this installation")
+    oidc_client_secret: SecretStr = Field(SecretStr(""), description="what it proves that with")
+    oidc_name: str = Field("OpenID Connect", min_length=1, description="the provider's name")
     subscriptions_max: int = Field(100, gt=0, description="subscriptions of one connection")
     documents: Literal["any", "only"] = Field(
         "any", description="only: nothing but the documents of the folder is answered"
@@ -63,6 +93,25 @@ class Settings(BaseSettings):
         if self.env == "production" and len(self.secret_key.get_secret_value()) < 32:
             raise ValueError("FINVIEW_SECRET_KEY needs at least 32 characters in production")
         return self
+
+    @model_validator(mode="after")
+    def _provider_is_whole(self) -> Self:
+        given = (self.oidc_issuer, self.oidc_client_id, self.oidc_client_secret.get_secret_value())
+        if any(given) and not all(given):
+            raise ValueError("FINVIEW_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET belong together")
+        schemes = ("https://",) if self.env == "production" else ("https://", "http://")
+        if self.oidc_issuer and not self.oidc_issuer.startswith(schemes):
+            raise ValueError("FINVIEW_OIDC_ISSUER needs an https address")
+        return self
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"{value!r} is no IANA time zone") from None
+        return value
 
     @property
     def url(self) -> str:

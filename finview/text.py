@@ -46,7 +46,8 @@ def fold(text: str) -> str:
     low = text.lower()
     if low.isascii():
         return low
-    low = unicodedata.normalize("NFKC", low).translate(_LETTERS)
+    # Once more, for some letters have no lower case but what they are composed of has (ᴬ, ϒ).
+    low = unicodedata.normalize("NFKC", low).lower().translate(_LETTERS)
     if low.isascii():
         return low
     parts = unicodedata.normalize("NFKD", low)
@@ -61,7 +62,7 @@ def skeleton(text: str) -> str:
 @lru_cache(CACHE)
 def words(text: str) -> tuple[str, ...]:
     """Return the skeleton's words; an apostrophe and slips of the key join (O'Neill, Patric:a)."""
-    return tuple(_WORD.findall(_SLIPS.sub("", skeleton(text))))
+    return tuple(_WORD.findall(_TRANSCRIBED.sub(r"\1", _SLIPS.sub("", fold(text)))))
 
 
 def word_set(text: str) -> frozenset[str]:

@@ -22,9 +22,15 @@ hypothesis_settings.register_profile(
     deadline=None,
     max_examples=50,
     database=None,
+    derandomize=True,  # the same examples on every machine; `make soak` draws others
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-hypothesis_settings.load_profile("finview")
+hypothesis_settings.register_profile(
+    "full", hypothesis_settings.get_profile("finview"), derandomize=False, max_examples=500
+)
+hypothesis_settings.load_profile(
+    "full" if os.environ.get("FINVIEW_BATTERY") == "full" else "finview"
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -12,12 +12,13 @@ from dataloaders import app as dataloaders_app
 from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from finview.api.engine import paging, view
+from finview.api.engine import paging, run
 from finview.app import open_services
 from finview.cases.models import Case
+from finview.cli.serving import log_to_stderr
 from finview.db.runtime import Services
 from finview.settings import Settings
 from finview.web.server import create_app, settle
@@ -70,14 +71,23 @@ def raw_app(services: Services) -> Starlette:
 
 def rows_app(services: Services) -> Starlette:
     """Finview with its first back end alone."""
-    view._by_database = lambda *_: None  # type: ignore[assignment]  # noqa: SLF001
-    return create_app(services)
+    run.written = lambda *_: None  # type: ignore[assignment]
+    return shipped_app(services)
+
+
+def shipped_app(services: Services) -> Starlette:
+    """Finview as `finview serve` runs it, logging on; `/counts` tells how it answered."""
+    log_to_stderr()
+    app = create_app(services)
+    counts = Route("/counts", lambda _: JSONResponse(run.COUNTS.read()), methods=["GET"])
+    app.router.routes.append(counts)
+    return app
 
 
 VARIANTS: dict[str, Callable[[Services], Any]] = {
     "dataloaders": dataloaders_app,
     "rows": rows_app,
-    "finview": create_app,
+    "finview": shipped_app,
     "raw": raw_app,
 }
 

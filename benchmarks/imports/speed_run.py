@@ -182,14 +182,17 @@ def run(folder: Path, workbook: Path, agency: dict[str, str]) -> dict[str, Any]:
     staged = _look(client, made["id"])
     with phases.phase("match_create"):
         client.do("importReviewComplete", "import { id }", importId=made["id"])
-        client.drain()
+        _run_bulk_job(services)
     created = _look(client, made["id"])
+    with phases.phase("error_workbook"):  # a job of its own, behind the records
+        client.drain()
     with phases.phase("link"):
         bucket = agency["bucket"]
         client.do("importLinkBucket", "import { id }", importId=made["id"], bucketId=bucket)
     with phases.phase("launch"):
         client.do("importLaunch", "import { id }", importId=made["id"])
-        _run_bulk_jobs(services)
+        while _run_bulk_job(services):
+            pass  # the workflows' own steps are not the import's
     launched = _look(client, made["id"])
     services.close()
     return {
@@ -201,10 +204,12 @@ def run(folder: Path, workbook: Path, agency: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _run_bulk_jobs(services: Any) -> None:
-    """Run the launch itself; the workflows' own steps are not the import's."""
-    while taken := claims.claim(services.db, "bulk", 1):
-        run_job(services, taken[0].id, taken[0].attempt, taken[0].kind)
+def _run_bulk_job(services: Any) -> bool:
+    """Run the next of the big jobs; tell whether there was one."""
+    taken = claims.claim(services.db, "bulk", 1)
+    for job in taken:
+        run_job(services, job.id, job.attempt, job.kind)
+    return bool(taken)
 
 
 _LOOK = """query($id: ID!) { import(id: $id) { state

@@ -1,8 +1,5 @@
 """Invitations: sent to a new contact with access, used once, expired after a week."""
 
-import base64
-import hashlib
-import hmac
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,9 +10,12 @@ from sqlalchemy.orm import Session
 
 from finview import clock
 from finview.accounts.models import AccountUser, Invitation
+from finview.accounts.password_links import end_links, replace_password
+from finview.accounts.secrets import digest, mailed_secret
+from finview.accounts.users import known_locale
 from finview.db import audit
 from finview.db.jobs import Subject, enqueue
-from finview.errors import NotFound, State
+from finview.errors import TokenInvalid
 from finview.i18n import N_, sentences
 
 CODES = sentences(
@@ -107,55 +107,70 @@ def begin_sending(row: Invitation, key: str) -> str:
 
     `key` is the secret key of the installation. The week begins with the first try.
     """
-    made = hmac.new(key.encode(), f"invitation:{row.id}:{row.nonce}".encode(), "sha256").digest()
-    token = base64.urlsafe_b64encode(made).decode().rstrip("=")
+    token = mailed_secret(key, "invitation", row.id, row.nonce)
     if row.sending_at is None:
         row.sending_at = clock.now()
         row.expires_at = row.sending_at + VALID_FOR
-    row.token_sha256 = _hash(token)
+    row.token_sha256 = digest(token)
     return token
 
 
 def opened(session: Session, token: str, *, lock: bool = False) -> Invitation:
     """Return the invitation a token opens.
 
-    Raises `NotFound` (INVITATION_UNKNOWN) and `State` (INVITATION_USED, INVITATION_EXPIRED).
+    Raises `TokenInvalid` (INVITATION_UNKNOWN, INVITATION_USED, INVITATION_EXPIRED).
     """
-    wanted = select(Invitation).where(Invitation.token_sha256 == _hash(token))
-    row = session.scalars(wanted.with_for_update() if lock else wanted).one_or_none()
+    return opened_by(session, digest(token), lock=lock)
+
+
+def opened_by(session: Session, token_sha256: str, *, lock: bool = False) -> Invitation:
+    """Return the invitation that the token of a hash opens; raises as `opened`."""
+    wanted = select(Invitation).where(Invitation.token_sha256 == token_sha256)
+    if lock:
+        wanted = wanted.with_for_update().execution_options(populate_existing=True)
+    row = session.scalars(wanted).one_or_none()
     user = session.get(AccountUser, row.user_id) if row is not None else None
     if row is None or user is None or not user.active:
-        raise NotFound("INVITATION_UNKNOWN")
+        raise TokenInvalid("INVITATION_UNKNOWN", path=("token",))
     if row.accepted_at is not None or row.voided_at is not None:
-        raise State("INVITATION_USED")
+        raise TokenInvalid("INVITATION_USED", path=("token",))
     if row.expires_at <= clock.now():
-        raise State("INVITATION_EXPIRED")
+        raise TokenInvalid("INVITATION_EXPIRED", path=("token",))
     return row
 
 
-def accept(session: Session, token: str, password_hash: str) -> AccountUser:
-    """Set the password of the invited person; the link works once. Raises as `opened`."""
+def accept(
+    session: Session, token: str, password_hash: str, *, locale: str | None = None
+) -> AccountUser:
+    """Set the password of the invited person, and the language; the link works once.
+
+    Raises as `opened`, and `Invalid` for an unknown language.
+    """
     row = opened(session, token, lock=True)
     user = session.get_one(AccountUser, row.user_id)
-    user.password_hash = password_hash
-    user.lock_version += 1
-    row.accepted_at = clock.now()
-    session.flush()
-    session.execute(
-        update(Invitation)
-        .where(
-            Invitation.user_id == user.id,
-            Invitation.accepted_at.is_(None),
-            Invitation.voided_at.is_(None),
-        )
-        .values(voided_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
-    audit.record(
-        session, "invitation.accept", actor_id=user.id, subject=("user", user.id), invitation=row.id
-    )
+    if locale is not None:
+        user.locale = known_locale(locale, path=("locale",))
+    _use_up(session, row)
+    replace_password(session, user, password_hash, by=user.id)
     return user
 
 
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+def accept_without_password(session: Session, row: Invitation) -> None:
+    """Use up an opened, locked invitation of somebody who is known by other means.
+
+    The person's other links are void, as after setting a password.
+    """
+    _use_up(session, row)
+    end_links(session, row.user_id)
+
+
+def _use_up(session: Session, row: Invitation) -> None:
+    row.accepted_at = clock.now()
+    session.flush()
+    audit.record(
+        session,
+        "invitation.accept",
+        actor_id=row.user_id,
+        subject=("user", row.user_id),
+        invitation=row.id,
+    )

@@ -12,6 +12,9 @@ from finview.db import audit
 from finview.errors import Duplicate, Invalid, NotFound, Required
 from finview.i18n import LOCALES, N_, sentences
 
+COMMAND_LINE = "terminal@finview.test"
+"""The user as whom `finview` in a terminal acts: an administrator without a way to sign in."""
+
 sentences(
     {
         "EMAIL_NOT_VALID": N_("This e-mail address is not valid: {email}."),

@@ -80,6 +80,7 @@ class DebtorWhere:
 
     text: str | None = f(default=None, description="A part of the name, or the number.")
     kind: DebtorKind | None = f(default=None, description="Of this kind.")
+    reference: list[str] | None = f(default=None, description="With one of these references.")
 
 
 def cases(
@@ -214,6 +215,8 @@ def _wanted_debtors(where: DebtorWhere | None = None) -> ColumnElement[bool]:
         parts.append(or_(func.lower(DebtorRow.name).like(like), DebtorRow.number == where.text))
     if where is not None and where.kind is not None:
         parts.append(DebtorRow.kind == where.kind.value)
+    if where is not None and where.reference is not None:
+        parts.append(or_(false(), *(DebtorRow.reference == one for one in where.reference)))
     return and_(True, *parts)
 
 

@@ -2,18 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import strawberry
 from sqlalchemy import Select, select
 
 from finview.accounts.access import visible
 from finview.accounts.models import AccountUser
-from finview.api.claims import Balance, Invoice, Payment, PaymentPlan, StatementLine
-from finview.api.common import Money, Node, PageInfo, f
+from finview.api.claims import Balance, Invoice, Payment, PaymentPlan, Settlement, StatementLine
+from finview.api.common import Node, PageInfo, f
+from finview.api.components import FinancialComponents, components_of
 from finview.api.customers import Bucket, Customer, Portfolio
 from finview.api.engine.context import Context, Info
 from finview.api.engine.ids import encode
+from finview.api.engine.linked import linked
 from finview.api.engine.paging import Order, Page, page
 from finview.api.engine.scalars import JSON, CountryCode, LocaleCode, PhoneNumber
 from finview.api.engine.sources import (
@@ -36,6 +38,7 @@ from finview.cases.models import Invoice as InvoiceRow
 from finview.cases.models import TimelineEntry as EntryRow
 from finview.cases.payments import payments_of
 from finview.cases.plans import plans_of
+from finview.cases.settlement import settlements_of
 from finview.cases.statement import balances, statement
 from finview.cases.timeline import entry_text
 from finview.customers.models import Bucket as BucketRow
@@ -48,6 +51,8 @@ if TYPE_CHECKING:
 
 Lazy = strawberry.lazy("finview.api.imports.types")
 LIST_MAX = 200
+Seen = TypeVar("Seen")
+STAFF = "null for a customer's user: another customer may have told it."
 
 
 @strawberry.type(description="A postal address.")
@@ -91,6 +96,8 @@ class Debtor(Node):
     last_name: str | None = f(description="Last name.")
     company_name: str | None = f(description="Company.")
     locale: LocaleCode = f(description="The language of messages to the debtor.")
+    reference: str | None = f(description="The number an earlier system gave the debtor.")
+    lock_version: int = f(description="Counts the changes; an update names the one it has read.")
 
     @classmethod
     def of(cls, row: DebtorRow) -> "Debtor":
@@ -105,7 +112,24 @@ class Debtor(Node):
             last_name=row.last_name,
             company_name=row.company_name,
             locale=LocaleCode(row.locale),
+            reference=row.reference,
+            lock_version=row.lock_version,
         )
+
+    @strawberry.field(description=f"Date of birth; {STAFF}")
+    def birth_date(self, info: Info) -> date | None:
+        """Return the date of birth."""
+        return _own(info.context, self.row.date_of_birth)
+
+    @strawberry.field(description=f"Number in the company register; {STAFF}")
+    def register_number(self, info: Info) -> str | None:
+        """Return the register number."""
+        return _own(info.context, self.row.register_no)
+
+    @strawberry.field(description=f"VAT number; {STAFF}")
+    def vat_id(self, info: Info) -> str | None:
+        """Return the VAT number."""
+        return _own(info.context, self.row.vat_id)
 
     @strawberry.field(description="Postal addresses.")
     def addresses(self, info: Info) -> list[Address]:
@@ -146,6 +170,11 @@ class Debtor(Node):
         """Return a page of cases."""
         wanted = visible(select(CaseRow), info.context.who).where(CaseRow.debtor_id == self.row.id)
         return case_page(info.context, wanted, [Order(CaseRow.id)], first, after)
+
+
+def _own(ctx: Context, value: Seen) -> Seen | None:
+    """Return what only the agency's own people see of a debtor."""
+    return value if ctx.who.staff else None
 
 
 def _points(ctx: Context, model: Any, debtor_id: int) -> Sequence[Any]:
@@ -189,6 +218,7 @@ class Case(Node):
     close_reason: CloseReason | None = f(description="Why it was closed.")
     opened_at: datetime = f(description="When it was opened.")
     closed_at: datetime | None = f(description="When it was closed.")
+    lock_version: int = f(description="Counts the changes of the case itself.")
 
     @classmethod
     def of(cls, row: CaseRow) -> "Case":
@@ -203,28 +233,29 @@ class Case(Node):
             close_reason=CloseReason(reason) if reason else None,
             opened_at=row.opened_at,
             closed_at=row.closed_at,
+            lock_version=row.lock_version,
         )
 
     @strawberry.field(description="For whom it is collected.")
     def customer(self, info: Info) -> Customer:
         """Return the customer."""
-        return Customer.of(info.context.session.get_one(CustomerRow, self.row.customer_id))
+        return Customer.of(linked(info.context, CustomerRow, self.row.customer_id))
 
     @strawberry.field(description="The book it belongs to.")
     def portfolio(self, info: Info) -> Portfolio:
         """Return the portfolio."""
-        return Portfolio.of(info.context.session.get_one(PortfolioRow, self.row.portfolio_id))
+        return Portfolio.of(linked(info.context, PortfolioRow, self.row.portfolio_id))
 
     @strawberry.field(description="The bucket it is linked to.")
     def bucket(self, info: Info) -> Bucket | None:
         """Return the bucket."""
         key = self.row.bucket_id
-        return Bucket.of(info.context.session.get_one(BucketRow, key)) if key else None
+        return Bucket.of(linked(info.context, BucketRow, key)) if key else None
 
     @strawberry.field(description="Who owes.")
     def debtor(self, info: Info) -> Debtor:
         """Return the debtor."""
-        return Debtor.of(info.context.session.get_one(DebtorRow, self.row.debtor_id))
+        return Debtor.of(linked(info.context, DebtorRow, self.row.debtor_id))
 
     @strawberry.field(name="import", description="The import it came with.")
     def import_(self, info: Info) -> Annotated["Import", Lazy] | None:
@@ -232,7 +263,7 @@ class Case(Node):
         from finview.api.imports.types import Import
 
         key = self.row.import_id
-        return Import.of(info.context.session.get_one(ImportRow_, key)) if key else None
+        return Import.of(linked(info.context, ImportRow_, key)) if key else None
 
     @strawberry.field(description="Its claims; at most 200.")
     def invoices(self, info: Info) -> list[Invoice]:
@@ -250,18 +281,13 @@ class Case(Node):
     def statement(self, info: Info, as_of: date | None = None) -> list[StatementLine]:
         """Return the statement."""
         ctx = info.context
-        return [
-            StatementLine(
-                on=line.on,
-                kind=line.kind,
-                amount=Money.of(line.amount),
-                text=line.text(ctx.locale),
-                rule=line.rule,
-                citation=line.citation,
-                inputs=JSON(dict(line.inputs)),
-            )
-            for line in statement(ctx.session, self.row.id, as_of or ctx.today)
-        ]
+        lines = statement(ctx.session, self.row.id, as_of or ctx.today)
+        return [StatementLine.of(line, ctx.locale) for line in lines]
+
+    @strawberry.field(description="What it is charged, kept since the bucket link; null before.")
+    def components(self) -> FinancialComponents | None:
+        """Return its components."""
+        return components_of(self.row.financials)
 
     @strawberry.field(description="Money received, in order of the value date.")
     def payments(self, info: Info) -> list[Payment]:
@@ -272,6 +298,11 @@ class Case(Node):
     def payment_plan(self, info: Info) -> PaymentPlan | None:
         """Return the plan."""
         return _plans(info.context, [self.row.id]).get(self.row.id)
+
+    @strawberry.field(description="The settlement agreed last; null: none ever was.")
+    def settlement(self, info: Info) -> Settlement | None:
+        """Return the settlement."""
+        return _settlements(info.context, [self.row.id]).get(self.row.id)
 
     @strawberry.field(description="Its workflow runs, oldest first.")
     def runs(self, info: Info) -> list[WorkflowRun]:
@@ -298,16 +329,8 @@ class Case(Node):
 def _balances(
     ctx: Context, case_ids: Sequence[int], as_of: date | None = None
 ) -> dict[int, Balance]:
-    return {
-        key: Balance(
-            principal=Money.of(found.principal),
-            interest=Money.of(found.interest),
-            costs=Money.of(found.costs),
-            payments=Money.of(found.payments),
-            open=Money.of(found.open),
-        )
-        for key, found in balances(ctx.session, case_ids, as_of or ctx.today).items()
-    }
+    found = balances(ctx.session, case_ids, as_of or ctx.today)
+    return {key: Balance.of(balance) for key, balance in found.items()}
 
 
 def _payments(ctx: Context, case_ids: Sequence[int]) -> dict[int, list[Payment]]:
@@ -318,6 +341,11 @@ def _payments(ctx: Context, case_ids: Sequence[int]) -> dict[int, list[Payment]]
 def _plans(ctx: Context, case_ids: Sequence[int]) -> dict[int, PaymentPlan]:
     found = plans_of(ctx.session, case_ids)
     return {key: PaymentPlan.of(plan) for key, plan in found.items()}
+
+
+def _settlements(ctx: Context, case_ids: Sequence[int]) -> dict[int, Settlement]:
+    found = settlements_of(ctx.session, case_ids)
+    return {key: Settlement.of(row) for key, row in found.items()}
 
 
 def _entry(ctx: Context, row: EntryRow) -> TimelineEntry:
@@ -408,7 +436,11 @@ source(
     emails=Many("EmailPoint", "debtor_id"),
     phones=Many("PhonePoint", "debtor_id"),
     cases=Conn("Case", lambda: [Order(CaseRow.id)], "debtor_id"),
+    birth_date=Calc(_own, ("date_of_birth",)),
+    register_number=Calc(_own, ("register_no",)),
+    vat_id=Calc(_own, ("vat_id",)),
     **cols("number", "kind", "name", "first_name", "last_name", "company_name", "locale"),
+    **cols("reference", "lock_version"),
 )
 source(
     TimelineEntry,
@@ -431,9 +463,12 @@ source(
     import_=One("Import", "import_id"),
     invoices=Many("Invoice", "case_id"),
     balance=Bulk(_balances),
+    components=Calc(lambda _ctx, kept: components_of(kept), ("financials",)),
     payments=Bulk(_payments),
     payment_plan=Bulk(_plans),
+    settlement=Bulk(_settlements),
     runs=Many("WorkflowRun", "case_id"),
     timeline=Conn("TimelineEntry", lambda: [Order(EntryRow.id, descending=True)], "case_id"),
     **cols("number", "customer_case_number", "status", "opened_at", "closed_at"),
+    **cols("lock_version"),
 )

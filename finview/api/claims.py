@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from enum import StrEnum
 
 import strawberry
 
@@ -11,10 +12,37 @@ from finview.api.engine.ids import encode
 from finview.api.engine.scalars import JSON
 from finview.api.engine.sources import Bulk, Col, Id, MoneyCol, cols, source
 from finview.cases.models import Invoice as InvoiceRow
+from finview.cases.models import Settlement as SettlementRow
 from finview.cases.payments import Payment as ReceivedPayment
 from finview.cases.plans import Plan
+from finview.cases.statement import Balance as BalanceValue
+from finview.cases.statement import StatementLine as LineValue
 from finview.cases.statement import invoices_open
 from finview.money import Money as MoneyValue
+
+
+class PaymentPlanState(StrEnum):
+    """How a payment plan goes."""
+
+    ACTIVE = "ACTIVE"
+    KEPT = "KEPT"
+    BROKEN = "BROKEN"
+    CANCELLED = "CANCELLED"
+
+
+class SettlementState(StrEnum):
+    """How a settlement goes."""
+
+    OPEN = "OPEN"
+    KEPT = "KEPT"
+    LAPSED = "LAPSED"
+    CANCELLED = "CANCELLED"
+
+
+strawberry.enum(PaymentPlanState, description="How a payment plan goes.")
+strawberry.enum(SettlementState, description="How a settlement goes.")
+_PLAN_STATES = {"ENDED": "CANCELLED"}
+_SETTLEMENT_STATES = {"ACTIVE": "OPEN", "BROKEN": "LAPSED", "ENDED": "CANCELLED"}
 
 
 @strawberry.type(description="What is owed; `open` is principal, interest and costs together.")
@@ -26,6 +54,23 @@ class Balance:
     costs: Money = f(description="Open costs.")
     payments: Money = f(description="All money received, for information.")
     open: Money = f(description="What is to be paid.")
+
+    @classmethod
+    def of(cls, value: BalanceValue) -> "Balance":
+        """Return a balance as the API shows it."""
+        return cls(
+            principal=Money.of(value.principal),
+            interest=Money.of(value.interest),
+            costs=Money.of(value.costs),
+            payments=Money.of(value.payments),
+            open=Money.of(value.open),
+        )
+
+    @classmethod
+    def nothing(cls, currency: str) -> "Balance":
+        """Return a balance of nothing."""
+        none = Money.of(MoneyValue(0, currency))
+        return cls(principal=none, interest=none, costs=none, payments=none, open=none)
 
 
 @strawberry.type(description="Every cent with the rule it rests on.")
@@ -39,6 +84,25 @@ class StatementLine:
     rule: str = f(description="The rule that made it.")
     citation: str | None = f(description="The statute or source of the rule.")
     inputs: JSON = f(description="What it was computed from.")
+    rule_version: str = f(description="The version of the rule, of the law pack it belongs to.")
+    provisional: bool = f(
+        description="Whether it rests on a rate that is not published yet, and may still change."
+    )
+
+    @classmethod
+    def of(cls, line: LineValue, locale: str) -> "StatementLine":
+        """Return a line as the API shows it."""
+        return cls(
+            on=line.on,
+            kind=line.kind,
+            amount=Money.of(line.amount),
+            text=line.text(locale),
+            rule=line.rule,
+            citation=line.citation,
+            inputs=JSON(dict(line.inputs)),
+            rule_version=line.rule_version,
+            provisional=line.provisional,
+        )
 
 
 @strawberry.type(description="Money received on a case.")
@@ -77,6 +141,7 @@ class PaymentPlan(Node):
     """An agreement to pay in parts."""
 
     instalments: list[Instalment] = f(description="Its parts in order.")
+    state: PaymentPlanState = f(description="How it goes.")
 
     @classmethod
     def of(cls, value: Plan) -> "PaymentPlan":
@@ -90,7 +155,29 @@ class PaymentPlan(Node):
             )
             for part in value.parts
         ]
-        return cls(id=strawberry.ID(encode("pln", value.id)), instalments=parts)
+        return cls(
+            id=strawberry.ID(encode("pln", value.id)),
+            instalments=parts,
+            state=PaymentPlanState(_PLAN_STATES.get(value.state, value.state)),
+        )
+
+
+@strawberry.type(description="An agreement that a smaller amount ends the case.")
+class Settlement:
+    """An agreement that a smaller amount ends the case."""
+
+    amount: Money = f(description="What is to be received.")
+    pay_by: date = f(description="The last day of receipt.")
+    state: SettlementState = f(description="How it goes.")
+
+    @classmethod
+    def of(cls, row: SettlementRow) -> "Settlement":
+        """Return a row as the API shows it."""
+        return cls(
+            amount=Money.of(MoneyValue(row.amount_minor, row.currency)),
+            pay_by=row.pay_by,
+            state=SettlementState(_SETTLEMENT_STATES.get(row.state, row.state)),
+        )
 
 
 @strawberry.type(description="One claim of a case.")

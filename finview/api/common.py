@@ -12,6 +12,9 @@ from finview.money import Money as MoneyValue
 
 f = strawberry.field
 
+KEY = "The same key with the same input has one effect and one answer; kept for a week."
+VERSION = "The version that was read; a stale one is answered with CONFLICT. Null: whatever it is."
+
 
 @strawberry.interface(description="Anything with an id that `node(id:)` can fetch again.")
 class Node:

@@ -1,55 +1,58 @@
-"""Business units, customers, their settings, portfolios and buckets."""
+"""Customers with their settings, portfolios and buckets."""
+
+from collections.abc import Sequence
 
 import strawberry
 from sqlalchemy import ColumnElement, func, or_, select
 
 from finview.accounts.access import visible
+from finview.api.accounts import User, people
 from finview.api.common import Node, PageInfo, f
-from finview.api.contacts import ContactConnection, contacts_of
-from finview.api.engine.context import Info
+from finview.api.components import FinancialComponents, bucket_components
+from finview.api.contacts import Contact, ContactConnection, contacts_of
+from finview.api.engine.context import Context, Info
+from finview.api.engine.errors import UserError, user_error
 from finview.api.engine.ids import encode
+from finview.api.engine.linked import linked
 from finview.api.engine.paging import Order, Page, page
-from finview.api.engine.scalars import JSON, CurrencyCode
-from finview.api.engine.sources import Conn, Find, FindAny, Id, Many, One, cols, root, source
-from finview.api.settings import (
-    CustomerSettings,
-    WorkflowSettings,
+from finview.api.engine.scalars import JSON, CurrencyCode, LocaleCode
+from finview.api.engine.sources import (
+    Bulk,
+    Calc,
+    Conn,
+    Find,
+    FindAny,
+    Id,
+    Many,
+    One,
+    cols,
+    root,
+    source,
 )
+from finview.api.settings import (
+    CommunicationSettings,
+    CustomerSettings,
+    EnrichmentSettings,
+    WorkflowSettings,
+    bucket_communication,
+    bucket_enrichment,
+    bucket_settings,
+    customer_settings,
+)
+from finview.api.units import BusinessUnit
+from finview.api.workflows import Workflow
 from finview.customers import customers as verbs
-from finview.customers import preferences
 from finview.customers.models import Bucket as BucketRow
 from finview.customers.models import BusinessUnit as UnitRow
 from finview.customers.models import Customer as CustomerRow
 from finview.customers.models import CustomerContact as ContactRow
 from finview.customers.models import Portfolio as PortfolioRow
+from finview.customers.recipients import case_mail
+from finview.db.lists import one_of
+from finview.errors import State
+from finview.workflows.shipped import mains_of
 
 LIST_MAX = 200
-KEY = "The same key with the same input has one effect and one answer; kept for a week."
-
-
-@strawberry.type(description="A face of the agency: sender, bank, footers.")
-class BusinessUnit(Node):
-    """A face of the agency."""
-
-    name: str = f(description="Its name.")
-    active: bool = f(description="Whether it can be chosen.")
-    company: JSON = f(description="Company data: name, address, register number, authority …")
-    email_settings: JSON = f(description="`sender` and `replyTo` of its e-mails.")
-    invoice_settings: JSON = f(description="How its own invoices look.")
-    email_footers: JSON = f(description="The footer of its e-mails by language.")
-
-    @classmethod
-    def of(cls, row: UnitRow) -> "BusinessUnit":
-        """Return a row as the API shows it."""
-        return cls(
-            id=strawberry.ID(encode("bu", row.id)),
-            name=row.name,
-            active=row.active,
-            company=JSON(row.company),
-            email_settings=JSON(row.email_settings),
-            invoice_settings=JSON(row.invoice_settings),
-            email_footers=JSON(row.email_footers),
-        )
 
 
 @strawberry.type(description="Where a newcomer is sent next while a customer is set up.")
@@ -61,6 +64,16 @@ class CustomerSetup:
     )
 
 
+@strawberry.type(description="Who gets the automatic mail of a customer's cases.")
+class CaseMail:
+    """Who gets the automatic mail of a customer's cases."""
+
+    recipients: list[Contact] = f(
+        description="The operational contacts; without one the primary commercial contact."
+    )
+    warnings: list[UserError] = f(description="What is not as it should be.")
+
+
 @strawberry.type(description="The creditor who gives the mandate.")
 class Customer(Node):
     """The creditor who gives the mandate."""
@@ -69,6 +82,9 @@ class Customer(Node):
     number: str = f(description="Its short, unique number.")
     name: str = f(description="Its official name.")
     currency: CurrencyCode = f(description="Used where a file names no currency.")
+    locale: LocaleCode = f(description="The language of its people, where they have none.")
+    company: JSON = f(description="Company data: name, address …")
+    lock_version: int = f(description="Grows with every change; an update names it.")
 
     @classmethod
     def of(cls, row: CustomerRow) -> "Customer":
@@ -79,12 +95,26 @@ class Customer(Node):
             number=row.number,
             name=row.name,
             currency=CurrencyCode(row.currency),
+            locale=LocaleCode(row.locale),
+            company=JSON(row.company),
+            lock_version=row.lock_version,
         )
 
     @strawberry.field(description="The business unit that serves it.")
     def business_unit(self, info: Info) -> BusinessUnit:
         """Return the business unit."""
-        return BusinessUnit.of(info.context.session.get_one(UnitRow, self.row.business_unit_id))
+        return BusinessUnit.of(linked(info.context, UnitRow, self.row.business_unit_id))
+
+    @strawberry.field(description="The operator of the agency who is responsible for it.")
+    def responsible(self, info: Info) -> User | None:
+        """Return the responsible operator."""
+        key = self.row.responsible_user_id
+        return people(info.context, [key]).get(key) if key else None
+
+    @strawberry.field(description="Who gets the automatic mail of its cases and workflows.")
+    def case_mail(self, info: Info) -> CaseMail:
+        """Return the recipients."""
+        return _case_mail(info.context, [self.row.id])[self.row.id]
 
     @strawberry.field(description="Its people.")
     def contacts(
@@ -106,7 +136,7 @@ class Customer(Node):
     @strawberry.field(description="Its settings with their sources.")
     def settings(self, info: Info) -> CustomerSettings:
         """Return its effective settings."""
-        return CustomerSettings.of(info.context.session, self.row)
+        return customer_settings(info.context, [self.row.id])[self.row.id]
 
     @strawberry.field(description="How far it is set up.")
     def setup(self, info: Info) -> CustomerSetup:
@@ -120,16 +150,22 @@ class Portfolio(Node):
 
     row: strawberry.Private[PortfolioRow]
     name: str = f(description="Its name, unique at the customer.")
+    lock_version: int = f(description="Grows with every change; an update names it.")
 
     @classmethod
     def of(cls, row: PortfolioRow) -> "Portfolio":
         """Return a row as the API shows it."""
-        return cls(id=strawberry.ID(encode("pf", row.id)), row=row, name=row.name)
+        return cls(
+            id=strawberry.ID(encode("pf", row.id)),
+            row=row,
+            name=row.name,
+            lock_version=row.lock_version,
+        )
 
     @strawberry.field(description="Whose book it is.")
     def customer(self, info: Info) -> Customer:
         """Return the customer."""
-        return Customer.of(info.context.session.get_one(CustomerRow, self.row.customer_id))
+        return Customer.of(linked(info.context, CustomerRow, self.row.customer_id))
 
     @strawberry.field(description="Its buckets, by name; at most 200.")
     def buckets(self, info: Info) -> list["Bucket"]:
@@ -148,6 +184,7 @@ class Bucket(Node):
     row: strawberry.Private[BucketRow]
     name: str = f(description="Its name, unique in the portfolio.")
     financials: JSON = f(description="What its cases are charged: costs, interest, admin …")
+    lock_version: int = f(description="Grows with every change; an update names it.")
 
     @classmethod
     def of(cls, row: BucketRow) -> "Bucket":
@@ -157,21 +194,38 @@ class Bucket(Node):
             row=row,
             name=row.name,
             financials=JSON(row.financials),
+            lock_version=row.lock_version,
         )
+
+    @strawberry.field(description="The same as types.")
+    def components(self) -> FinancialComponents:
+        """Return what its cases are charged."""
+        return bucket_components(self.row.financials)
 
     @strawberry.field(description="The portfolio it belongs to.")
     def portfolio(self, info: Info) -> Portfolio:
         """Return the portfolio."""
-        return Portfolio.of(info.context.session.get_one(PortfolioRow, self.row.portfolio_id))
+        return Portfolio.of(linked(info.context, PortfolioRow, self.row.portfolio_id))
 
     @strawberry.field(description="Its effective workflow settings with their sources.")
     def settings(self, info: Info) -> WorkflowSettings:
         """Return its effective settings."""
-        session = info.context.session
-        customer = session.get_one(CustomerRow, self.row.customer_id)
-        return WorkflowSettings.of(
-            preferences.effective(session, preferences.chain(customer, self.row), "workflow")
-        )
+        return bucket_settings(info.context, [self.row.id])[self.row.id]
+
+    @strawberry.field(description="Its effective enrichment settings with their sources.")
+    def enrichment(self, info: Info) -> EnrichmentSettings:
+        """Return its effective settings."""
+        return bucket_enrichment(info.context, [self.row.id])[self.row.id]
+
+    @strawberry.field(description="Its effective communication settings with their sources.")
+    def communication(self, info: Info) -> CommunicationSettings:
+        """Return its effective settings."""
+        return bucket_communication(info.context, [self.row.id])[self.row.id]
+
+    @strawberry.field(description="Its own main workflow, else the customer's, else the shipped.")
+    def workflow(self, info: Info) -> Workflow:
+        """Return the main workflow of its cases."""
+        return _workflows(info.context, [self.row.id])[self.row.id]
 
 
 @strawberry.input(description="Which customers.")
@@ -179,20 +233,6 @@ class CustomerWhere:
     """Which customers."""
 
     text: str | None = f(default=None, description="A part of the name, or the number.")
-
-
-@strawberry.type(description="A page of business units.")
-class BusinessUnitConnection:
-    """A page of business units."""
-
-    page: strawberry.Private[Page[UnitRow]]
-    nodes: list[BusinessUnit] = f(description="The units of this page.")
-    page_info: PageInfo = f(description="Where the page stands.")
-
-    @strawberry.field(description="How many there are in all.")
-    def total_count(self) -> int:
-        """Return the exact count."""
-        return self.page.count()
 
 
 @strawberry.type(description="A page of customers.")
@@ -207,18 +247,6 @@ class CustomerConnection:
     def total_count(self) -> int:
         """Return the exact count."""
         return self.page.count()
-
-
-def business_units(
-    info: Info, first: int | None = 50, after: str | None = None
-) -> BusinessUnitConnection:
-    """Return the business units, oldest first."""
-    ctx = info.context
-    wanted = visible(select(UnitRow), ctx.who)
-    found: Page[UnitRow] = page(ctx.session, wanted, [Order(UnitRow.id)], first=first, after=after)
-    return BusinessUnitConnection(
-        page=found, nodes=[BusinessUnit.of(r) for r in found.rows], page_info=PageInfo.of(found)
-    )
 
 
 def customers(
@@ -244,8 +272,25 @@ def _wanted(where: CustomerWhere | None = None) -> ColumnElement[bool] | None:
     return or_(func.lower(CustomerRow.name).like(like), CustomerRow.number == where.text)
 
 
-BLOCKS = ("company", "email_settings", "invoice_settings", "email_footers")
-source(BusinessUnit, UnitRow, id=Id("bu"), **cols("name", "active", *BLOCKS))
+def _case_mail(ctx: Context, customer_ids: Sequence[int]) -> dict[int, CaseMail]:
+    found = case_mail(ctx.session, customer_ids)
+    wanted = sorted({one.contact_id for mail in found.values() for one in mail.recipients})
+    rows = visible(select(ContactRow), ctx.who).where(one_of(ContactRow.id, wanted))
+    people = {row.id: Contact.of(row) for row in ctx.session.scalars(rows)}
+    return {
+        key: CaseMail(
+            recipients=[people[r.contact_id] for r in mail.recipients if r.contact_id in people],
+            warnings=[user_error(State(mail.warning), ctx.locale)] if mail.warning else [],
+        )
+        for key, mail in found.items()
+    }
+
+
+def _workflows(ctx: Context, bucket_ids: Sequence[int]) -> dict[int, Workflow]:
+    found = mains_of(ctx.session, bucket_ids)
+    return {key: Workflow.of(main, ctx.locale) for key, main in found.items()}
+
+
 source(
     Customer,
     CustomerRow,
@@ -253,7 +298,10 @@ source(
     business_unit=One("BusinessUnit", "business_unit_id"),
     contacts=Conn("Contact", lambda: [Order(ContactRow.id)], "customer_id"),
     portfolios=Many("Portfolio", "customer_id", order=("name",)),
-    **cols("number", "name", "currency"),
+    responsible=Bulk(people, "responsible_user_id"),
+    case_mail=Bulk(_case_mail),
+    settings=Bulk(customer_settings),
+    **cols("number", "name", "currency", "locale", "company", "lock_version"),
 )
 source(
     Portfolio,
@@ -261,16 +309,20 @@ source(
     id=Id("pf"),
     customer=One("Customer", "customer_id"),
     buckets=Many("Bucket", "portfolio_id", order=("name",)),
-    **cols("name"),
+    **cols("name", "lock_version"),
 )
 source(
     Bucket,
     BucketRow,
     id=Id("bkt"),
+    components=Calc(lambda _ctx, kept: bucket_components(kept), ("financials",)),
     portfolio=One("Portfolio", "portfolio_id"),
-    **cols("name", "financials"),
+    settings=Bulk(bucket_settings),
+    enrichment=Bulk(bucket_enrichment),
+    communication=Bulk(bucket_communication),
+    workflow=Bulk(_workflows),
+    **cols("name", "financials", "lock_version"),
 )
-root("business_units", Conn("BusinessUnit", lambda: [Order(UnitRow.id)]))
 root("customers", Conn("Customer", lambda: [Order(CustomerRow.id)], where=_wanted))
 root("customer", Find("Customer"))
 root("node", FindAny())

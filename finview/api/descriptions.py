@@ -17,6 +17,7 @@ ARGUMENTS: Mapping[str, str] = {
     "after": "The cursor of the last object seen: the page begins behind it.",
     "asOf": "The day to look at; today when left out.",
     "before": "The cursor of the first object seen: the page ends before it.",
+    "caseId": "The case.",
     "customerId": "Only what serves this customer.",
     "debtorKind": "For files of consumers or of businesses.",
     "first": "How many objects at most, from 1 to 200.",
@@ -26,14 +27,74 @@ ARGUMENTS: Mapping[str, str] = {
     "last": "How many objects at most, counted from the end.",
     "number": "The reference number that people read out on the phone, instead of an id.",
     "orderBy": "The order, most important first; ties are settled by the id.",
+    "password": "The new password: 12 to 200 characters.",
+    "reason": "Why; kept on the timeline, at most 500 characters.",
     "token": "The secret of the link that was sent.",
     "where": "Only objects for which this holds.",
+    "Mutation.invitationAccept(locale)": "The language the person wants; as invited when left out.",
+    "Mutation.passwordResetRequest(email)": "The address somebody signs in with.",
+    "Mutation.sessionEnd(id)": "The session to end; null: every one of the viewer.",
     "Query.node(id)": "The id of any object.",
     "Subscription.jobUpdated(id)": "The id of the job to follow.",
     "Subscription.importUpdated(id)": "The id of the import to follow.",
 }
 
 VALUES: Mapping[str, Mapping[str, str]] = {
+    "AllocationOrder": {
+        "DE_367": "Costs, then interest, then principal (§ 367(1) BGB).",
+        "DE_497": "Costs, then principal, then interest: consumer loans (§ 497(3) BGB).",
+        "PRINCIPAL_FIRST": "Principal, then costs, then interest.",
+    },
+    "ChargeKind": {"COSTS": "Collection costs.", "INTEREST": "Interest."},
+    "CostKind": {
+        "NONE": "No costs.",
+        "FIXED": "A fixed amount.",
+        "PERCENT": "A percentage of the open principal, within limits.",
+        "TIERED": "By the size of the open principal.",
+        "STATUTORY": "By the table of the law pack.",
+    },
+    "DayCount": {
+        "ACT_365": "Actual days over 365, also in leap years.",
+        "ACT_ACT": "Actual days over the days of their year.",
+        "ACT_360": "Actual days over 360.",
+        "THIRTY_E_360": "Months of 30 days over 360.",
+    },
+    "InterestKind": {
+        "NONE": "No interest.",
+        "FIXED": "A fixed rate a year.",
+        "BASE_PLUS": "The base rate of the law pack and some points; floats.",
+        "STATUTORY": "What the law gives against this debtor.",
+    },
+    "InterestStart": {
+        "INVOICE_DATE": "The date of the invoice.",
+        "DUE_DATE": "The due date, else 30 days after the invoice.",
+        "DEFAULT": "The default by the law pack, with its working days.",
+    },
+    "PaymentPlanState": {
+        "ACTIVE": "It runs.",
+        "KEPT": "Every instalment was paid.",
+        "BROKEN": "An instalment was not paid in time.",
+        "CANCELLED": "It was ended or replaced.",
+    },
+    "SettlementState": {
+        "OPEN": "It may still be kept.",
+        "KEPT": "The amount came in time.",
+        "LAPSED": "It didn't; the full claim stands.",
+        "CANCELLED": "It was ended or replaced.",
+    },
+    "TierMode": {
+        "BRACKET": "The whole claim takes its tier, upper end included.",
+        "SLICE": "Each slice of the claim takes its own tier.",
+    },
+    "VatOnCosts": {
+        "NEVER": "No VAT is charged.",
+        "IF_NOT_DEDUCTIBLE": "VAT is charged if the client can't deduct it.",
+    },
+    "BreathingSpaceInterest": {
+        "DEFERRED": "It accrues, and is charged when the breathing space ends.",
+        "WAIVED": "None is ever charged for its days.",
+        "FROM_END": "Interest begins when it ends.",
+    },
     "CaseOrderField": {
         "OPENED_AT": "When the case was opened.",
         "NUMBER": "The case number.",
@@ -109,6 +170,10 @@ VALUES: Mapping[str, Mapping[str, str]] = {
         "REVIEW": "Doubtful: a person decides.",
     },
     "OrderDirection": {"ASC": "Smallest first.", "DESC": "Largest first."},
+    "PlanInterest": {
+        "CLOSING": "It goes on and is asked for after the last instalment.",
+        "WAIVED": "None, if the plan is kept.",
+    },
     "Role": {
         "ADMIN": "Of the agency: may do everything.",
         "OPERATOR": "Of the agency: sets up customers, imports, works cases.",

@@ -1,8 +1,7 @@
 """Money received and agreements about it: payments, payment plans, settlements."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
 import strawberry
@@ -13,34 +12,30 @@ from finview.api.common import f
 from finview.api.engine.context import Context, Info
 from finview.api.engine.errors import UserError, mutate
 from finview.api.engine.ids import key_of
-from finview.api.engine.scalars import CurrencyCode
+from finview.api.inputs import MoneyInput
 from finview.cases.models import Case as CaseRow
 from finview.cases.payments import record_payment
 from finview.cases.plans import create_plan
 from finview.cases.settlement import agree_settlement
-from finview.errors import Invalid
 from finview.money import Money
 
 KEY = "The same key with the same input has one effect and one answer; kept for a week."
 
 
-@strawberry.input(description="An amount with its currency.")
-class MoneyInput:
-    """An amount with its currency."""
+@strawberry.input(description="One part of a payment plan.")
+class InstalmentInput:
+    """One part of a payment plan."""
 
-    amount: Decimal = f(description="In major units, with at most the currency's decimals.")
-    currency: CurrencyCode = f(description="The currency.")
-
-    def money(self, *path: str) -> Money:
-        """Return it in minor units; raises `Invalid` with the place in the input."""
-        try:
-            return Money.parse(self.amount, self.currency)
-        except Invalid as failure:
-            raise Invalid(failure.reason, path=path, **_facts(failure)) from None
+    due_on: date = f(description="When it is due; later than the part before.")
+    amount: MoneyInput = f(description="How much, in the currency of the case.")
 
 
-def _facts(failure: Invalid) -> dict[str, Any]:
-    return {name: value for name, value in failure.params.items() if name != "reason"}
+def given_parts(parts: Sequence[InstalmentInput], name: str) -> list[tuple[date, Money]]:
+    """Return the parts of an input; raises `Invalid` with their places."""
+    return [
+        (part.due_on, part.amount.money("input", name, str(n), "amount", "amount"))
+        for n, part in enumerate(parts)
+    ]
 
 
 @strawberry.input(description="Money received on a case.")
@@ -62,6 +57,9 @@ class PaymentPlanCreateInput:
     instalments: int = f(description="Into how many parts, from 1 to 120.")
     first_due_on: date = f(description="When the first part is due; the day is kept.")
     every_months: int | None = f(default=1, description="Months between two parts, 1 to 12.")
+    custom: list[InstalmentInput] | None = f(
+        default=None, description="Instead of equal parts; must add up to what is open."
+    )
     idempotency_key: str | None = f(default=None, description=KEY)
 
 
@@ -83,7 +81,7 @@ class CasePayload:
     errors: list[UserError] = f(description="What went wrong; empty when done.")
 
 
-def _act(ctx: Context, given: Any, name: str, verb: Callable[[int], object]) -> CasePayload:
+def act_on_case(ctx: Context, given: Any, name: str, verb: Callable[[int], object]) -> CasePayload:
     """Run a verb on a visible case and answer with the case as it is then."""
 
     def shown(case_id: int) -> Case:
@@ -118,7 +116,7 @@ class PaymentMutation:
     def payment_record(self, info: Info, input: PaymentRecordInput) -> CasePayload:  # noqa: A002  # the contract's word
         """Record a payment."""
         ctx = info.context
-        return _act(
+        return act_on_case(
             ctx,
             input,
             "paymentRecord",
@@ -139,7 +137,7 @@ class PaymentMutation:
     def payment_plan_create(self, info: Info, input: PaymentPlanCreateInput) -> CasePayload:  # noqa: A002  # the contract's word
         """Agree on a payment plan."""
         ctx = info.context
-        return _act(
+        return act_on_case(
             ctx,
             input,
             "paymentPlanCreate",
@@ -149,6 +147,7 @@ class PaymentMutation:
                 instalments=input.instalments,
                 first_due_on=input.first_due_on,
                 every_months=1 if input.every_months is None else input.every_months,
+                custom=None if input.custom is None else given_parts(input.custom, "custom"),
                 by=ctx.who.user_id,
             ),
         )
@@ -160,7 +159,7 @@ class PaymentMutation:
     def settlement_agree(self, info: Info, input: SettlementAgreeInput) -> CasePayload:  # noqa: A002  # the contract's word
         """Agree on a settlement."""
         ctx = info.context
-        return _act(
+        return act_on_case(
             ctx,
             input,
             "settlementAgree",

@@ -10,7 +10,7 @@ from finview.api.engine.ids import split
 from finview.api.engine.scalars import JSON, as_object
 from finview.customers.models import Bucket, BusinessUnit, Customer
 from finview.db.cascade import SYSTEM, ScopeRef
-from finview.errors import NotFound
+from finview.errors import Key, NotFound
 from finview.plugins import bindings
 from finview.plugins.discovery import PluginInfo
 from finview.plugins.manager import Plugins
@@ -99,7 +99,7 @@ def _scope(ctx: Context, value: str | None) -> ScopeRef:
     if tag not in kinds or len(key) != 1:
         raise NotFound(path=("input", "scopeId"))
     kind, model = kinds[tag]
-    row = find(ctx.session, model, key[0], ctx.who)
+    row = find(ctx.session, model, Key.at(key[0], ("input", "scopeId")), ctx.who)
     return ScopeRef(kind, row.id)  # type: ignore[arg-type,attr-defined]  # one of the three
 
 

@@ -9,16 +9,27 @@ from graphql import lexicographic_sort_schema, print_schema
 from strawberry.schema.config import StrawberryConfig
 
 from finview.accounts.access import find
-from finview.accounts.models import AccountUser
 from finview.api import accounts as account_types
-from finview.api import case_search, customer_mutations
+from finview.api import audit as audit_types
+from finview.api import (
+    case_actions,
+    case_search,
+    contact_mutations,
+    customer_mutations,
+    portfolio_mutations,
+)
 from finview.api import cases as case_types
 from finview.api import claims as claim_types
+from finview.api import components as component_types
 from finview.api import contacts as contact_types
 from finview.api import customers as customer_types
+from finview.api import debtors as debtor_types
 from finview.api import jobs as job_types
 from finview.api import payments as payment_types
+from finview.api import people as people_types
 from finview.api import plugins as plugin_types
+from finview.api import sign_in as sign_in_types
+from finview.api import units as unit_types
 from finview.api import workflows as workflow_types
 from finview.api.common import Node
 from finview.api.descriptions import describe
@@ -39,14 +50,6 @@ from finview.workflows.models import Run, Workflow
 
 def _row(model: Any, of: Callable[[Any], Node]) -> Callable[[Context, tuple[int, ...]], Node]:
     return lambda ctx, key: of(find(ctx.session, model, key[0], ctx.who))
-
-
-def _user(ctx: Context, key: tuple[int, ...]) -> Node:
-    own = key[0] == ctx.who.user_id
-    found = ctx.session.get(AccountUser, key[0]) if own or ctx.who.staff else None
-    if found is None:
-        raise NotFound
-    return account_types.User.of(found)
 
 
 def _upload(ctx: Context, key: tuple[int, ...]) -> Node:
@@ -94,12 +97,14 @@ def _plan(ctx: Context, key: tuple[int, ...]) -> Node:
 
 
 NODES: dict[str, Callable[[Context, tuple[int, ...]], Node]] = {
-    "usr": _user,
+    "usr": account_types.user_node,
+    "ses": account_types.session_node,
+    "tok": account_types.token_node,
     "upl": _upload,
     "row": _import_row,
     "job": _job,
     "wf": _workflow,
-    "bu": _row(BusinessUnit, customer_types.BusinessUnit.of),
+    "bu": _row(BusinessUnit, unit_types.BusinessUnit.of),
     "cus": _row(Customer, customer_types.Customer.of),
     "ctc": _row(CustomerContact, contact_types.Contact.of),
     "pf": _row(Portfolio, customer_types.Portfolio.of),
@@ -111,6 +116,7 @@ NODES: dict[str, Callable[[Context, tuple[int, ...]], Node]] = {
     "run": _row(Run, workflow_types.run_type),
     "pay": _payment,
     "pln": _plan,
+    "aud": audit_types.audit_event,
 }
 
 
@@ -123,6 +129,12 @@ def node(info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002  # the con
         return NODES[tag](info.context, key)
     except NotFound:
         return None
+
+
+def business_unit(info: Info, id: strawberry.ID) -> unit_types.BusinessUnit | None:  # noqa: A002  # the contract's word
+    """Return one visible business unit."""
+    found = node(info, id)
+    return found if isinstance(found, unit_types.BusinessUnit) else None
 
 
 def customer(info: Info, id: strawberry.ID) -> customer_types.Customer | None:  # noqa: A002  # the contract's word
@@ -166,9 +178,21 @@ class Query:
     viewer: account_types.Viewer | None = strawberry.field(
         resolver=account_types.viewer, description="Who is signed in; null: nobody."
     )
+    users: account_types.UserConnection = _field(
+        account_types.users,
+        "The users one may see, by name: the agency all, others who works for the same customers.",
+    )
+    invitation: sign_in_types.InvitationInfo | None = strawberry.field(
+        resolver=sign_in_types.invitation,
+        description="What an invitation's link tells, also to whoever is not signed in; null when "
+        "it is unknown, used or expired.",
+    )
     node: Node | None = _field(node, "Any visible object by its id.")
-    business_units: customer_types.BusinessUnitConnection = _field(
-        customer_types.business_units, "The business units, oldest first."
+    business_units: unit_types.BusinessUnitConnection = _field(
+        unit_types.business_units, "The business units, oldest first."
+    )
+    business_unit: unit_types.BusinessUnit | None = _field(
+        business_unit, "One visible business unit."
     )
     customers: customer_types.CustomerConnection = _field(
         customer_types.customers, "The visible customers, oldest first."
@@ -194,16 +218,30 @@ class Query:
     )
     workflow: workflow_types.Workflow | None = _field(workflow_types.workflow, "One workflow.")
     job: job_types.Job | None = _field(job, "One visible job.")
+    jobs: job_types.JobConnection = _field(job_types.jobs, "The visible jobs, newest first.")
+    bucket_financials_preview: component_types.FinancialsPreview = _field(
+        component_types.bucket_financials_preview, "What a bucket charges in an example."
+    )
     plugins: list[plugin_types.Plugin] = _field(plugin_types.plugins, "The installed plugins.")
+    audit_events: audit_types.AuditEventConnection = _field(
+        audit_types.audit_events, "Every recorded act, newest first; for administrators."
+    )
 
 
 @strawberry.type(description="Everything that can be changed.")
 class Mutation(
     import_steps.ImportMutation,
+    unit_types.BusinessUnitMutation,
     customer_mutations.CustomerMutation,
-    contact_types.ContactMutation,
+    portfolio_mutations.PortfolioMutation,
+    contact_mutations.ContactMutation,
     payment_types.PaymentMutation,
+    case_actions.CaseActionMutation,
+    debtor_types.DebtorMutation,
     plugin_types.PluginMutation,
+    sign_in_types.SignInMutation,
+    people_types.PeopleMutation,
+    job_types.JobMutation,
 ):
     """Everything that can be changed."""
 
@@ -246,7 +284,9 @@ def build() -> strawberry.Schema:
         subscription=Subscription,
         types=[
             account_types.User,
-            customer_types.BusinessUnit,
+            account_types.Session,
+            account_types.ApiToken,
+            unit_types.BusinessUnit,
             customer_types.Customer,
             customer_types.Portfolio,
             customer_types.Bucket,
@@ -262,6 +302,7 @@ def build() -> strawberry.Schema:
             workflow_types.Workflow,
             workflow_types.WorkflowRun,
             job_types.Job,
+            audit_types.AuditEvent,
         ],
         config=StrawberryConfig(scalar_map=dict(SCALARS)),
     )

@@ -14,19 +14,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from finview.cases import ledger
-from finview.cases.claims import (
-    ACCRUED_INTEREST,
-    FIRST_STEP,
-    CaseClaims,
-    Claim,
-    read_claims,
-)
+from finview.cases.claims import FIRST_STEP, GIVEN_INTEREST, CaseClaims, Claim
 from finview.cases.interest import Step
 from finview.cases.ledger import Account, Posting
 from finview.cases.ledger_models import AccountKind, LedgerTxn, TxnKind
-from finview.cases.postings import account, interest_inputs, interest_posting
+from finview.cases.postings import account, accrued_posting
+from finview.cases.reading import read_claims
 from finview.cases.received import Received
 from finview.cases.timeline import chunks
+from finview.db.lists import one_of
 from finview.money import minor_text
 
 COSTS, INTEREST, PRINCIPAL = "costs", "interest", "principal"
@@ -35,6 +31,11 @@ ORDERS: Mapping[str, tuple[str, str, str]] = {
     "DE_497": (COSTS, PRINCIPAL, INTEREST),
     "PRINCIPAL_FIRST": (PRINCIPAL, COSTS, INTEREST),
 }
+CAPPED = "waiver.capped"
+"""The rule of what is taken back of a waiver because less was open than it gave up."""
+
+_GIVEN_UP = (TxnKind.WAIVER, TxnKind.WRITE_OFF)
+_MOVING = (TxnKind.PAYMENT, *_GIVEN_UP)
 CITATIONS = {"DE_367": "§ 367(1) BGB", "DE_497": "§ 497(3) BGB"}
 CATEGORY: Mapping[str, str] = {
     AccountKind.COSTS_PRE: COSTS,
@@ -60,18 +61,21 @@ def waterfall(amount: int, due: Sequence[int]) -> list[int]:
 def reallocate(session: Session, case_ids: Sequence[int], *, by: int | None) -> None:
     """Bring posted interest and allocations of cases to what their facts demand.
 
-    Cases without payments are left as they are. Locks those it touches.
+    Cases on which nothing was paid or given up are left as they are. Locks those it touches.
     """
     for chunk in chunks(sorted(case_ids)):
         paid = session.scalars(
             select(LedgerTxn.case_id)
-            .where(LedgerTxn.case_id.in_(chunk), LedgerTxn.kind == TxnKind.PAYMENT)
+            .where(one_of(LedgerTxn.case_id, chunk), LedgerTxn.kind.in_(_MOVING))
             .distinct()
         ).all()
-        if paid:
-            found = read_claims(session, [key for key in paid if key], as_of=date.max, lock=True)
-            for case in found.values():
-                _bring_in_line(session, case, by)
+        recompute(session, [key for key in paid if key], by=by)
+
+
+def recompute(session: Session, case_ids: Sequence[int], *, by: int | None) -> None:
+    """Do the same for all of these cases, also for those on which nothing was paid."""
+    for case in read_claims(session, case_ids, as_of=date.max, lock=True).values():
+        _bring_in_line(session, case, by)
 
 
 def payments_in(case: CaseClaims) -> list[Received]:
@@ -116,11 +120,13 @@ def _anew(posting: Posting, used: set[str]) -> Posting:
 Mark = tuple[str, date, int | None]
 """What a derived posting is about: its kind, its day, its payment or invoice."""
 
-Content = tuple[Any, Any]
+Content = tuple[Any, Any, str | None]
 
 
 def _mark(posting: Posting) -> Mark:
-    about = posting.inputs.get("payment") or posting.lines[0][0].invoice_id
+    about = posting.inputs.get("payment")
+    if posting.kind == TxnKind.INTEREST:
+        about = posting.lines[0][0].invoice_id
     return posting.kind, posting.effective_on, about
 
 
@@ -131,7 +137,9 @@ def _content(case: CaseClaims, posting: Posting) -> Content:
         for a, minor in posting.lines
         if a.case_id == case.id and a.kind != AccountKind.CLAIM_CONTRA
     ]
-    return sorted(own, key=str), dict(posting.inputs)
+    # What rests on a carried-on rate is posted anew with a newer pack, also when it is the same.
+    resting = posting.rule_version if posting.provisional else None
+    return sorted(own, key=str), dict(posting.inputs), resting
 
 
 def _standing(
@@ -139,12 +147,19 @@ def _standing(
 ) -> tuple[dict[Mark, tuple[int, Content]], set[str]]:
     """Return the derived postings that stand, by what they are about, and every key ever used."""
     rows = session.execute(
-        select(LedgerTxn.id, LedgerTxn.idem_key, LedgerTxn.inputs).where(
+        select(
+            LedgerTxn.id,
+            LedgerTxn.idem_key,
+            LedgerTxn.inputs,
+            LedgerTxn.provisional,
+            LedgerTxn.rule_version,
+        ).where(
             LedgerTxn.case_id == case.id,
-            LedgerTxn.kind.in_((TxnKind.INTEREST, TxnKind.ALLOCATION)),
+            LedgerTxn.kind.in_((TxnKind.INTEREST, TxnKind.ALLOCATION, TxnKind.WAIVER)),
         )
     ).all()
     inputs = {row.id: row.inputs for row in rows}
+    resting = {row.id: row.rule_version if row.provisional else None for row in rows}
     undone = {row.reverses_id for row in case.lines}
     lines: dict[int, list[tuple[str, int | None, int]]] = {}
     marks: dict[int, Mark] = {}
@@ -152,10 +167,12 @@ def _standing(
         if not _derived(row) or row.reverses_id is not None or row.txn_id in undone:
             continue
         lines.setdefault(row.txn_id, []).append((row.account, row.invoice_id, row.amount))
-        about = inputs[row.txn_id].get("payment") or row.invoice_id
+        about = inputs[row.txn_id].get("payment")
+        if row.kind == TxnKind.INTEREST:
+            about = row.invoice_id
         marks[row.txn_id] = (row.kind, row.effective_on, about)
     found = {
-        mark: (txn_id, (sorted(lines[txn_id], key=str), inputs[txn_id]))
+        mark: (txn_id, (sorted(lines[txn_id], key=str), inputs[txn_id], resting[txn_id]))
         for txn_id, mark in marks.items()
     }
     return found, {row.idem_key for row in rows}
@@ -163,8 +180,8 @@ def _standing(
 
 def _derived(row: Any) -> bool:
     if row.kind == TxnKind.INTEREST:
-        return bool(row.rule == ACCRUED_INTEREST)
-    return bool(row.kind == TxnKind.ALLOCATION)
+        return row.rule not in GIVEN_INTEREST
+    return bool(row.kind == TxnKind.ALLOCATION) or row.rule == CAPPED
 
 
 def replay(case: CaseClaims) -> list[Posting]:
@@ -195,8 +212,8 @@ class _Replay:
         }
         self.case = replace(case, claims=claims, lines=[], stretch_from=FIRST_STEP)
         self.fact_days = {row.effective_on for row in facts}
-        given_up = (TxnKind.WAIVER, TxnKind.WRITE_OFF)
-        self.posted_on = {row.effective_on for row in facts if row.kind in given_up}
+        self.given_up_on = {row.effective_on for row in facts if row.kind in _GIVEN_UP}
+        self.posted_on = set(self.given_up_on)
         if case.breathing.window is not None and case.charges_from is not None:
             self.posted_on.add(case.charges_from)
         order = case.financials.outer_order if case.financials else "DE_367"
@@ -218,6 +235,8 @@ class _Replay:
                 continue
             if case.bears_interest(day):
                 self._post_interest(day)
+            if day in self.given_up_on:
+                self._cap(day)
             over = [(p, self._allocate(p, rest, day, again=True)) for p, rest in over]
             over += [(p, self._allocate(p, p.minor, day)) for p in new]
             over = [(payment, rest) for payment, rest in over if rest]
@@ -235,13 +254,35 @@ class _Replay:
 
     def _post_interest(self, day: date) -> None:
         for claim, accrual, minor in self.case.to_post(day):
-            inputs = interest_inputs(self.case, claim, day, accrual)
-            self.made.append(
-                interest_posting(self.case, claim, minor, day, ACCRUED_INTEREST, inputs)
-            )
+            self.made.append(accrued_posting(self.case, claim, minor, day, accrual))
             claim.posted.append((day, minor))
             place = (AccountKind.INTEREST, claim.invoice_id)
             self.changes.setdefault(place, []).append((day, minor))
+
+    def _cap(self, day: date) -> None:
+        """Take back of what was given up on a day whatever is more than was open then.
+
+        Money that is entered later and received before may have paid it already.
+        """
+        lines: list[tuple[Account, int]] = []
+        for place in self.places:
+            excess = -self._open(place, day)
+            if excess > 0:
+                lines.append((account(self.case, *place), excess))
+                self.changes[place].append((day, excess))
+        if lines:
+            contra = account(self.case, AccountKind.CLAIM_CONTRA)
+            lines.append((contra, -sum(minor for _, minor in lines)))
+            self.made.append(
+                Posting(
+                    case_id=self.case.id,
+                    kind=TxnKind.WAIVER,
+                    effective_on=day,
+                    idem_key=f"capped:{self.case.id}:{day.isoformat()}",
+                    lines=tuple(lines),
+                    rule=CAPPED,
+                )
+            )
 
     def _allocate(self, payment: Received, minor: int, day: date, *, again: bool = False) -> int:
         """Post what an amount of a payment pays on a day and return what is left over."""

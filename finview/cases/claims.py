@@ -1,29 +1,34 @@
-"""Reads many cases with their claims and sealed ledger lines at once, and accrues their interest."""
+"""One case as its ledger tells it: terms, claims, lines, and the interest that accrues (pure)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-import orjson
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
-from finview.cases.components import Breathing, Financials
-from finview.cases.interest import Accrual, Step, accrue, breathing_terms
-from finview.cases.ledger_models import AccountKind, LedgerAccount, LedgerEntry, LedgerTxn, TxnKind
-from finview.cases.models import Case, Debtor, DebtorKind, Invoice
-from finview.cases.timeline import chunks
-from finview.db.lists import one_of
+from finview.cases import law
+from finview.cases.components import Breathing, InterestKind, Snapshot
+from finview.cases.interest import Accrual, Step, Window, accrue, breathing_terms, denominator
+from finview.money import round_half_up
+from finview.plugins.contracts.jurisdiction import ClaimFacts, Jurisdiction
 
 IMPORTED_INTEREST = "import.interest"
 """The rule of interest the customer had charged; it is no part of what we accrue."""
 
-ACCRUED_INTEREST = "interest.fixed"
-"""The rule of interest we accrue by the case's own component."""
+ADJUSTED_INTEREST = "adjust.interest"
+"""The rule of interest added or taken away by hand."""
+
+GIVEN_INTEREST = frozenset({IMPORTED_INTEREST, ADJUSTED_INTEREST})
+"""Interest that comes from outside; all other interest follows from the facts."""
 
 FIRST_STEP = date.min
+
+
+class Terms(NamedTuple):
+    """How a claim bears interest: its tariff, its first day, and the days left out."""
+
+    tariff: law.Tariff
+    since: date
+    without: tuple[Window, ...]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,6 +41,7 @@ class Claim:
     due_on: date | None
     costs_minor: int
     interest_minor: int
+    amount_minor: int = 0
     changes: list[Step] = field(default_factory=list)
     posted: list[Step] = field(default_factory=list)
 
@@ -46,6 +52,8 @@ class Claim:
 
     def steps(self) -> list[Step]:
         """Return the open principal as steps in order of their days."""
+        if len(self.changes) < 2:
+            return self.changes
         steps: list[Step] = []
         total = 0
         for day, change in sorted(self.changes):
@@ -55,7 +63,7 @@ class Claim:
 
     def posted_after(self, day: date) -> int:
         """Return the accrued interest that was posted on later days than this one."""
-        return sum(amount for on, amount in self.posted if on > day)
+        return sum([amount for on, amount in self.posted if on > day])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,7 +71,9 @@ class CaseClaims:
     """One case as read: its terms, claims in order of due date, and its ledger lines.
 
     `stretch_from` is the day of the last allocation that interest was posted for: a stretch of
-    interest runs from one allocation to the next and is rounded once (money.md 3).
+    interest runs from one allocation to the next and is rounded once (money.md 3). `pack` is the
+    law the case was linked under; None only while it has no components. `windows` are days that bear
+    no interest whatever the breathing space says, such as those of a statutory moratorium.
     """
 
     id: int
@@ -71,10 +81,13 @@ class CaseClaims:
     status: str
     business: bool
     customer_id: int
-    financials: Financials | None
+    financials: Snapshot | None
     breathing: Breathing
     charges_from: date | None
     charge_round: int
+    pack: Jurisdiction[Any] | None = None
+    opened_on: date | None = None
+    windows: tuple[Window, ...] = ()
     stretch_from: date = FIRST_STEP
     claims: dict[int, Claim] = field(default_factory=dict)
     lines: list[Any] = field(default_factory=list)
@@ -94,9 +107,56 @@ class CaseClaims:
             return False
         return not self.breathing.enabled or day >= self.charges_from
 
-    def rates(self) -> list[Step]:
-        """Return the yearly rate in 1/10,000 percent as steps in order of their days."""
-        return [(FIRST_STEP, self.financials.interest.rate)] if self.financials else []
+    def facts(self, claim: Claim | None = None, *, principal: int = 0) -> ClaimFacts:
+        """Return what the law may ask about a claim, or about the whole case."""
+        return ClaimFacts(
+            debtor_kind="BUSINESS" if self.business else "CONSUMER",
+            currency=self.currency,
+            principal_minor=principal,
+            issued_on=claim.issued_on if claim else None,
+            due_on=claim.due_on if claim else None,
+            mandate_on=None if claim else self.opened_on,
+            contested=self.status == "DISPUTED" and claim is None,
+        )
+
+    def default_from(self, claim: Claim) -> date | None:
+        """Return the first day of default by the law of the case."""
+        found = law.default_from(self.pack, self.facts(claim)) if self.pack else None
+        return found[0] if found else None
+
+    def terms(self, claim: Claim) -> Terms | None:
+        """Return how a claim bears interest; None when it bears none.
+
+        Where the creditor has charged interest itself, ours begins with the hand-over: the same
+        days are never charged twice.
+        """
+        if self.financials is None:
+            return None
+        asked = self.financials.interest
+        if asked.kind is InterestKind.NONE:
+            return None
+        default = None
+        if asked.kind is InterestKind.STATUTORY or asked.starts_on == "DEFAULT":
+            default = self.default_from(claim)
+        first = asked.first_day(claim.issued_on, claim.due_on, default)
+        tariff = self._tariff(claim, default or first) if first else None
+        if first is None or tariff is None:
+            return None
+        if claim.interest_minor > 0 and self.opened_on is not None:
+            first = max(first, self.opened_on)
+        since, without = breathing_terms(self.breathing.policy, first, self.breathing.window)
+        return Terms(tariff, since, (*without, *self.windows))
+
+    def _tariff(self, claim: Claim, default: date | None) -> law.Tariff | None:
+        assert self.financials is not None
+        asked = self.financials.interest
+        if asked.kind is InterestKind.FIXED:
+            return law.fixed(asked.rate, asked.day_count) if asked.rate else None
+        assert self.pack is not None, "a case with components has a law pack"
+        if asked.kind is InterestKind.BASE_PLUS:
+            return law.base_plus(self.pack, asked.added, asked.day_count)
+        assert default is not None
+        return law.statutory(self.pack, self.facts(claim), default, asked.day_count)
 
     def accrued(self, claim: Claim, until: date, *, after: date | None = None) -> Accrual | None:
         """Return the interest of a claim in its stretch up to a day, that day not counted.
@@ -104,22 +164,45 @@ class CaseClaims:
         None without terms. `after` leaves out the days before it; by default those before the
         stretch.
         """
-        if self.financials is None or not self.financials.interest.rate:
+        terms = self.terms(claim)
+        if terms is None or self.financials is None:
             return None
-        terms = self.financials.interest
-        first = terms.first_day(claim.issued_on, claim.due_on)
-        if first is None:
-            return None
-        since, without = breathing_terms(self.breathing.policy, first, self.breathing.window)
-        since = max(since, self.stretch_from if after is None else after)
+        since = max(terms.since, self.stretch_from if after is None else after)
         return accrue(
             claim.steps(),
-            self.rates(),
+            terms.tariff.steps,
             since=since,
             until=max(until, since),
-            day_count=terms.day_count,
-            without=without,
+            day_count=self.financials.interest.day_count,
+            without=terms.without,
         )
+
+    def owed(self, claim: Claim, until: date) -> int:
+        """Return `accrued` in minor units, summed up from the tariff's curve."""
+        terms = self.terms(claim)
+        if terms is None or self.financials is None:
+            return 0
+        since = max(self.stretch_from, terms.since)
+        found = terms.tariff.curve.numerator(claim.steps(), since, until, terms.without)
+        return round_half_up(found, denominator(self.financials.interest.day_count))
+
+    def provisional(self, claim: Claim, until: date) -> bool:
+        """Tell whether the interest of the stretch rests on a rate that isn't published yet."""
+        terms = self.terms(claim)
+        if terms is None:
+            return False
+        return terms.tariff.provisional(max(terms.since, self.stretch_from), until)
+
+    def unposted_minor(self, as_of: date) -> int:
+        """Return the interest of all claims that shows on a day and is not posted yet."""
+        if self.charges_from is None or as_of < self.charges_from:
+            return 0
+        total = 0
+        for claim in self.claims.values():
+            total += self.owed(claim, as_of)
+            if claim.posted:
+                total -= claim.posted_after(self.stretch_from)
+        return total
 
     def unposted(self, as_of: date) -> list[tuple[Claim, Accrual, int]]:
         """Return the interest not posted yet of each claim, as it shows on a day.
@@ -134,148 +217,30 @@ class CaseClaims:
         """Return what a posting on a day adds: the stretch, rounded, less what is posted in it."""
         found = []
         for claim in self.claims.values():
-            accrual = self.accrued(claim, day)
-            if accrual is None:
-                continue
-            minor = accrual.minor - claim.posted_after(self.stretch_from)
+            minor = self.owed(claim, day) - claim.posted_after(self.stretch_from)
             if minor:
+                accrual = self.accrued(claim, day)
+                assert accrual is not None, "what bears interest has terms"
                 found.append((claim, accrual, minor))
         return found
 
 
-def read_claims(
-    session: Session, case_ids: Sequence[int], *, as_of: date, lock: bool = False
-) -> dict[int, CaseClaims]:
-    """Read cases with every sealed line of their claim accounts effective up to `as_of`.
-
-    Three statements for each thousand cases. `lock` holds the cases until the transaction ends.
-    """
-    found: dict[int, CaseClaims] = {}
-    for chunk in chunks(case_ids):
-        found |= _cases(session, chunk, lock=lock)
-        _claims(session, chunk, found)
-        _lines(session, chunk, as_of, found)
-    return found
-
-
-def _cases(session: Session, case_ids: Sequence[int], *, lock: bool) -> dict[int, CaseClaims]:
-    statement = (
-        select(
-            Case.id,
-            Case.currency,
-            Case.status,
-            Case.customer_id,
-            Case.financials,
-            Case.breathing,
-            Case.charges_from,
-            Case.charge_round,
-            Debtor.kind,
-        )
-        .join(Debtor, Debtor.id == Case.debtor_id)
-        .where(one_of(Case.id, case_ids))
-        .order_by(Case.id)
-    )
-    if lock:
-        statement = statement.with_for_update(of=Case)
-    return {
-        row.id: CaseClaims(
-            id=row.id,
-            currency=row.currency,
-            status=row.status,
-            business=row.kind == DebtorKind.BUSINESS,
-            customer_id=row.customer_id,
-            financials=_financials(row.financials),
-            breathing=_breathing(row.breathing),
-            charges_from=row.charges_from,
-            charge_round=row.charge_round,
-        )
-        for row in session.execute(statement)
-    }
-
-
-def _claims(session: Session, case_ids: Sequence[int], found: Mapping[int, CaseClaims]) -> None:
-    rows = session.execute(
-        select(
-            Invoice.id,
-            Invoice.case_id,
-            Invoice.number,
-            Invoice.issued_on,
-            Invoice.due_on,
-            Invoice.costs_minor,
-            Invoice.interest_minor,
-        )
-        .where(one_of(Invoice.case_id, case_ids))
-        .order_by(Invoice.case_id, Invoice.due_on, Invoice.id)
-    )
-    for row in rows:
-        found[row.case_id].claims[row.id] = Claim(
-            invoice_id=row.id,
-            number=row.number,
-            issued_on=row.issued_on,
-            due_on=row.due_on,
-            costs_minor=row.costs_minor,
-            interest_minor=row.interest_minor,
-        )
-
-
-def _lines(
-    session: Session, case_ids: Sequence[int], as_of: date, found: Mapping[int, CaseClaims]
-) -> None:
-    rows = session.execute(
-        select(
-            LedgerAccount.case_id,
-            LedgerAccount.invoice_id,
-            LedgerAccount.kind.label("account"),
-            LedgerEntry.amount,
-            LedgerEntry.line,
-            LedgerTxn.id.label("txn_id"),
-            LedgerTxn.kind.label("kind"),
-            LedgerTxn.effective_on,
-            LedgerTxn.reverses_id,
-            LedgerTxn.rule,
-        )
-        .join(LedgerEntry, LedgerEntry.account_id == LedgerAccount.id)
-        .join(LedgerTxn, LedgerTxn.id == LedgerEntry.txn_id)
-        .where(
-            one_of(LedgerAccount.case_id, case_ids),
-            LedgerAccount.kind != AccountKind.CLAIM_CONTRA,
-            LedgerTxn.sealed == 1,
-            LedgerTxn.effective_on <= as_of,
-        )
-    )
+def gather(lines: Sequence[Any], cases: dict[int, CaseClaims]) -> None:
+    """Hand ledger lines to their cases: principal, posted interest, the start of the stretch."""
     allocated: dict[int, dict[int, date]] = {}
     undone: set[int] = set()
-    for row in rows:
-        case = found[row.case_id]
+    for row in lines:
+        case = cases[row.case_id]
         case.lines.append(row)
-        if row.account == AccountKind.PRINCIPAL:
+        if row.account == "PRINCIPAL":
             case.claims[row.invoice_id].changes.append((row.effective_on, row.amount))
-        elif row.kind == TxnKind.INTEREST and row.rule == ACCRUED_INTEREST:
+        elif row.kind == "INTEREST" and row.rule not in GIVEN_INTEREST:
             case.claims[row.invoice_id].posted.append((row.effective_on, row.amount))
         if row.reverses_id is not None:
             undone |= {row.reverses_id, row.txn_id}
-        elif row.kind == TxnKind.ALLOCATION:
+        elif row.kind == "ALLOCATION":
             allocated.setdefault(row.case_id, {})[row.txn_id] = row.effective_on
     for case_id, txns in allocated.items():
-        case = found[case_id]
+        case = cases[case_id]
         days = [day for txn, day in txns.items() if txn not in undone and case.bears_interest(day)]
         case.stretch_from = max(days, default=FIRST_STEP)
-
-
-def _financials(value: Mapping[str, Any] | None) -> Financials | None:
-    return None if value is None else _parsed_financials(orjson.dumps(value))
-
-
-def _breathing(value: Mapping[str, Any] | None) -> Breathing:
-    return _parsed_breathing(orjson.dumps(value or {}))
-
-
-# The cases of a bucket share their snapshot: ten thousand of them are parsed once.
-@lru_cache(maxsize=256)
-def _parsed_financials(value: bytes) -> Financials:
-    return Financials.model_validate_json(value)
-
-
-@lru_cache(maxsize=256)
-def _parsed_breathing(value: bytes) -> Breathing:
-    return Breathing.model_validate_json(value)

@@ -1,32 +1,34 @@
 """The financial components of a bucket and the breathing space, as they are snapshotted on a case."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from functools import cached_property, lru_cache
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+import orjson
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from finview.cases import costs
 from finview.cases.interest import DayCount, Policy, Window
-from finview.errors import Invalid
-from finview.i18n import N_, sentences
+from finview.cases.refusals import refusal, refused
 from finview.money import parse_minor, parse_rate
-
-CODES = sentences(
-    {
-        "FINANCIALS_INVALID": N_("The financial components are not valid at {field}: {detail}."),
-        "FINANCIALS_LAW_PACK": N_("{kind} needs a law pack, which this installation doesn't have."),
-    }
-)
 
 DEFAULT_TERM_DAYS = 30
 """Where an invoice has no due date: in default 30 days after it (§ 286(3) BGB)."""
 
 Amount = Annotated[Decimal, Field(ge=0, max_digits=18)]
-Percent = Annotated[Decimal, Field(ge=0, le=1000, decimal_places=4)]
+Percent = Annotated[Decimal, Field(ge=0, le=100, decimal_places=4)]
 
 
 class CostKind(StrEnum):
@@ -36,6 +38,14 @@ class CostKind(StrEnum):
     FIXED = "FIXED"
     PERCENT = "PERCENT"
     TIERED = "TIERED"
+    STATUTORY = "STATUTORY"
+
+
+class TierMode(StrEnum):
+    """Whether the whole claim takes its tier, or each slice of it its own."""
+
+    BRACKET = "BRACKET"
+    SLICE = "SLICE"
 
 
 class InterestKind(StrEnum):
@@ -43,6 +53,8 @@ class InterestKind(StrEnum):
 
     NONE = "NONE"
     FIXED = "FIXED"
+    BASE_PLUS = "BASE_PLUS"
+    STATUTORY = "STATUTORY"
 
 
 class InterestStart(StrEnum):
@@ -53,7 +65,22 @@ class InterestStart(StrEnum):
     DEFAULT = "DEFAULT"
 
 
-_LAW_PACK_KINDS = {"STATUTORY", "BASE_PLUS"}
+class VatOnCosts(StrEnum):
+    """Whether VAT on collection costs is charged to the debtor (no. 7008 VV RVG)."""
+
+    NEVER = "NEVER"
+    IF_NOT_DEDUCTIBLE = "IF_NOT_DEDUCTIBLE"
+
+
+class AllocationOrder(StrEnum):
+    """What money received pays first."""
+
+    DE_367 = "DE_367"
+    DE_497 = "DE_497"
+    PRINCIPAL_FIRST = "PRINCIPAL_FIRST"
+
+
+_KINDS = {*CostKind, *InterestKind}
 
 
 def _shape(value: Any) -> Any:
@@ -62,16 +89,18 @@ def _shape(value: Any) -> Any:
         value = {"kind": value or "NONE"}
     if not isinstance(value, Mapping):
         return value
-    named = [key for key in value if str(key).upper() in {*CostKind, *_LAW_PACK_KINDS}]
+    named = [key for key in value if str(key).upper() in _KINDS]
     if len(value) == 1 and named and isinstance(value[named[0]], Mapping):
         value = {"kind": named[0], **value[named[0]]}
     given = {("kind" if key == "type" else key): item for key, item in value.items()}
-    guesses = (("tiers", "TIERED"), ("percent", "PERCENT"), ("amount", "FIXED"))
+    guesses = (
+        ("tiers", "TIERED"),
+        ("points", "BASE_PLUS"),
+        ("percent", "PERCENT"),
+        ("amount", "FIXED"),
+    )
     kind = given.get("kind") or next((name for key, name in guesses if given.get(key)), "NONE")
-    kind = str(kind).upper()
-    if kind in _LAW_PACK_KINDS:
-        raise Invalid("FINANCIALS_LAW_PACK", kind=kind)
-    return {**given, "kind": kind}
+    return {**given, "kind": str(kind).upper()}
 
 
 def _interest_shape(value: Any) -> Any:
@@ -89,7 +118,10 @@ def _interest_shape(value: Any) -> Any:
         given["startsOn"] = starts
     if "days" in given:
         given["afterDays"] = given.pop("days")
-    return given
+    if given["kind"] == InterestKind.STATUTORY:
+        # The law has a start of its own; another one has to be asked for.
+        given.setdefault("startsOn", InterestStart.DEFAULT)
+    return {key: item for key, item in given.items() if item is not None}
 
 
 class _Model(BaseModel):
@@ -105,6 +137,12 @@ class CostTier(_Model):
     amount: Amount | None = None
     percent: Percent | None = None
 
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.amount is None and self.percent is None:
+            raise refusal("FINANCIALS_TIER_EMPTY")
+        return self
+
 
 class CostComponent(_Model):
     """Collection costs; amounts are in the currency of the case."""
@@ -114,22 +152,39 @@ class CostComponent(_Model):
     percent: Percent | None = None
     min: Amount | None = None
     max: Amount | None = None
-    mode: Literal["BRACKET", "SLICE"] = "BRACKET"
+    mode: TierMode = TierMode.BRACKET
     tiers: tuple[CostTier, ...] = ()
+    rule: Annotated[str | None, Field(max_length=80)] = None
+
+    @field_validator("tiers", mode="before")
+    @classmethod
+    def _none(cls, value: Any) -> Any:
+        return value or ()
+
+    @field_validator("tiers")
+    @classmethod
+    def _whole(cls, tiers: tuple[CostTier, ...]) -> tuple[CostTier, ...]:
+        last = tiers[-1].up_to if tiers else None
+        ends = [tier.up_to for tier in tiers if tier.up_to is not None]
+        open_inside = any(tier.up_to is None for tier in tiers[:-1])
+        if open_inside or ends != sorted(set(ends)):
+            raise refusal("FINANCIALS_TIERS_ORDER")
+        if last is not None:
+            raise refusal("FINANCIALS_TIERS_GAP", above=str(last))
+        return tiers
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         needed = {"FIXED": "amount", "PERCENT": "percent", "TIERED": "tiers"}.get(self.kind)
         if needed and not getattr(self, needed) and getattr(self, needed) != 0:
-            raise ValueError(f"{needed} is needed for {self.kind}")
-        bounds = [tier.up_to for tier in self.tiers[:-1]]
-        if None in bounds or bounds != sorted({b for b in bounds if b is not None}):
-            raise ValueError("tiers must rise; only the last may have no end")
+            raise refusal("FINANCIALS_REQUIRED", needed=needed, kind=self.kind.value)
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise refusal("FINANCIALS_MIN_MAX", min=str(self.min), max=str(self.max))
         return self
 
     def minor(self, principal: int, currency: str) -> int:
-        """Return the costs of an open principal, both in minor units."""
-        if self.kind is CostKind.NONE:
+        """Return the costs of an open principal, both in minor units; STATUTORY are the pack's."""
+        if self.kind in (CostKind.NONE, CostKind.STATUTORY):
             return 0
         if self.kind is CostKind.FIXED:
             return parse_minor(self.amount or 0, currency)
@@ -145,7 +200,7 @@ class CostComponent(_Model):
             )
             for tier in self.tiers
         ]
-        way = costs.bracket_costs if self.mode == "BRACKET" else costs.slice_costs
+        way = costs.bracket_costs if self.mode is TierMode.BRACKET else costs.slice_costs
         return way(principal, tiers, least=least, most=most)
 
 
@@ -154,28 +209,39 @@ class InterestComponent(_Model):
 
     kind: InterestKind = InterestKind.NONE
     percent: Percent | None = None
+    points: Percent | None = None
     starts_on: InterestStart = InterestStart.DUE_DATE
     after_days: Annotated[int, Field(ge=0, le=3650)] = 0
     day_count: DayCount = DayCount.ACT_365
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.kind is InterestKind.FIXED and self.percent is None:
-            raise ValueError("percent is needed for FIXED")
+        needed = {"FIXED": "percent", "BASE_PLUS": "points"}.get(self.kind)
+        if needed and getattr(self, needed) is None:
+            raise refusal("FINANCIALS_REQUIRED", needed=needed, kind=self.kind.value)
         return self
 
-    @property
+    @cached_property
     def rate(self) -> int:
-        """The yearly rate in 1/10,000 percent; 0 without interest."""
+        """The fixed yearly rate in 1/10,000 percent; 0 where there is none."""
         fixed = self.kind is InterestKind.FIXED
         return parse_rate(self.percent) if fixed and self.percent is not None else 0
 
-    def first_day(self, issued_on: date | None, due_on: date | None) -> date | None:
+    @cached_property
+    def added(self) -> int:
+        """The points above the base rate in 1/10,000 percent; 0 where there are none."""
+        return parse_rate(self.points) if self.points is not None else 0
+
+    def first_day(
+        self, issued_on: date | None, due_on: date | None, default_from: date | None = None
+    ) -> date | None:
         """Return the first day that bears interest, None when the claim has no date at all.
 
-        Without a due date a claim counts as due 30 days after the invoice. DEFAULT is the due date
-        until a law pack refines it by working days and reminders.
+        Without a due date a claim counts as due 30 days after the invoice. DEFAULT is the first
+        day of default as the law pack has it, with working days; without one the due date's.
         """
+        if self.starts_on is InterestStart.DEFAULT and default_from is not None:
+            return default_from + timedelta(days=self.after_days)
         if self.starts_on is InterestStart.INVOICE_DATE:
             base = issued_on or due_on
         else:
@@ -190,10 +256,17 @@ class Financials(_Model):
     lump_sum: bool = False
     interest: Annotated[InterestComponent, BeforeValidator(_interest_shape)] = InterestComponent()
     admin: Amount = Decimal(0)
-    vat: Literal["NEVER"] = "NEVER"
+    vat: VatOnCosts = VatOnCosts.NEVER
+    vat_percent: Percent | None = None
     commission_percent: Percent | None = None
-    outer_order: Literal["DE_367", "DE_497", "PRINCIPAL_FIRST"] = "DE_367"
-    inner_order: Literal["DE_367", "DE_497", "PRINCIPAL_FIRST"] = "DE_367"
+    outer_order: AllocationOrder = AllocationOrder.DE_367
+    inner_order: AllocationOrder = AllocationOrder.DE_367
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.vat is VatOnCosts.IF_NOT_DEDUCTIBLE and self.vat_percent is None:
+            raise refusal("FINANCIALS_REQUIRED", needed="vatPercent", kind=self.vat.value)
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -208,6 +281,19 @@ class Financials(_Model):
     def as_json(self) -> dict[str, Any]:
         """Return the canonical JSON: amounts and percentages as decimal strings."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class Snapshot(Financials):
+    """The components as a case keeps them (decision 20), with the law pack they were linked under.
+
+    `zone` is where the days of the case begin; `vat_deductible` says that the client may deduct the
+    VAT on the costs, so that the debtor doesn't owe it.
+    """
+
+    law: str = "de"
+    law_version: str = ""
+    zone: str = "Europe/Berlin"
+    vat_deductible: bool = True
 
 
 class Breathing(_Model):
@@ -241,18 +327,28 @@ class Breathing(_Model):
         return self.model_dump(mode="json", by_alias=True)
 
 
-def parse_financials(value: Mapping[str, Any] | None) -> Financials:
+def parse_financials(
+    value: Mapping[str, Any] | None, *, at: Sequence[str] = ("input", "financials")
+) -> Financials:
     """Read `Bucket.financials`; None and {} charge nothing.
 
-    Raises `Invalid`: FINANCIALS_INVALID with the place, FINANCIALS_LAW_PACK for STATUTORY and
-    BASE_PLUS.
+    Raises `Invalid` with the place as path below `at`: FINANCIALS_REQUIRED, FINANCIALS_TIER…,
+    FINANCIALS_MIN_MAX, FINANCIALS_RANGE, FINANCIALS_UNKNOWN, FINANCIALS_CHOICE, FINANCIALS_INVALID.
     """
     try:
         return Financials.model_validate(value or {})
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "financials"
-        raise Invalid("FINANCIALS_INVALID", field=place, detail=first["msg"]) from error
+        raise refused(error, at) from error
+
+
+def kept_financials(value: Mapping[str, Any]) -> Financials:
+    """Return components as a bucket or a case keeps them; parsed once for all that share them."""
+    return _kept(orjson.dumps(value))
+
+
+@lru_cache(maxsize=256)
+def _kept(value: bytes) -> Financials:
+    return Snapshot.model_validate_json(value)
 
 
 def _minor(amount: Decimal | None, currency: str) -> int | None:

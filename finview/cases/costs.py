@@ -1,4 +1,4 @@
-"""Collection costs of a claim from its components: fixed, percent, tiers, lump sum (pure)."""
+"""Collection costs of a claim from its components: fixed, percent, tiers (pure)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,16 +45,6 @@ def slice_costs(
         exact += (tier.amount or 0) * _WHOLE + (top - below) * (tier.rate or 0)
         below = top
     return _within(round_half_up(exact, _WHOLE), least, most)
-
-
-def lump_sum(currency: str, claims: int, *, against: int) -> int:
-    """Return the lump sum for late payment of a business, less the costs it is credited against.
-
-    40 EUR for each claim in default (§ 288(5) BGB; sentence 3 credits it against the costs of
-    legal pursuit: with costs of 100.44 nothing is left of it). Other currencies have none here;
-    law packs bring theirs.
-    """
-    return max(4_000 * claims - against, 0) if currency == "EUR" else 0
 
 
 def _within(amount: int, least: int | None, most: int | None) -> int:

@@ -1,6 +1,6 @@
-"""Debtors: create in bulk, complete empty fields, add and remove contact points, delete."""
+"""Debtors: create, complete, revise, add and remove contact points, delete."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -22,12 +22,19 @@ from finview.cases.models import (
 )
 from finview.cases.numbers import reserve_numbers
 from finview.cases.timeline import chunks, note_debtors
+from finview.db import audit
 from finview.db.base import Base, table_of
 from finview.db.bulk import bulk_insert, reserve_ids
-from finview.errors import Invalid, NotFound
+from finview.db.versions import advance
+from finview.errors import Invalid, NotFound, State
 from finview.i18n import N_, sentences
 
-CODES = sentences({"DEBTOR_FIELD": N_("A debtor has no field {field} that can be completed.")})
+CODES = sentences(
+    {
+        "DEBTOR_FIELD": N_("A debtor has no field {field} that can be completed."),
+        "DEBTOR_KIND_FIXED": N_("A debtor with cases stays a consumer or a business."),
+    }
+)
 
 FIELDS = (
     "first_name",
@@ -39,6 +46,7 @@ FIELDS = (
     "employment",
     "identity_no",
     "industry",
+    "reference",
 )
 """What `update_debtor` may complete."""
 
@@ -81,6 +89,9 @@ class Contacts:
     ibans: tuple[str, ...] = ()
 
 
+NO_CONTACTS = Contacts()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDebtor:
     """A debtor to create. Without `name` the display name is made of the others."""
@@ -97,7 +108,8 @@ class NewDebtor:
     employment: str | None = None
     identity_no: str | None = None
     industry: str | None = None
-    contacts: Contacts = Contacts()
+    reference: str | None = None
+    contacts: Contacts = NO_CONTACTS
 
     @property
     def display(self) -> str:
@@ -347,6 +359,8 @@ class _Rows:
 
 
 _ADDRESS = ("street", "house_no", "postcode", "city", "country")
+_VALUE_OF = {"email_point": "address", "phone_point": "e164", "bank_account": "iban"}
+_WORDS = {entity: f"POINT_{entity.upper()}" for entity in POINTS}
 
 
 def _address_key(values: Mapping[str, Any]) -> str:
@@ -369,3 +383,89 @@ _KEYS: Mapping[str, Any] = {
     "phone_point": lambda row: row.e164,
     "bank_account": lambda row: row.iban,
 }
+
+
+def create_debtor(session: Session, new: NewDebtor, *, by: int | None) -> Debtor:
+    """Create one debtor by hand, with the act in the audit log."""
+    (key,) = create_debtors(session, [new], by=by)
+    debtor = session.get_one(Debtor, key)
+    after = described(session, debtor)
+    audit.record(session, "debtor.create", actor_id=by, subject=("debtor", key), after=after)
+    return debtor
+
+
+def revise_debtor(
+    session: Session,
+    debtor: Debtor,
+    values: Mapping[str, Any],
+    *,
+    contacts: Contacts = NO_CONTACTS,
+    replace: Collection[str] = (),
+    by: int | None,
+    read: int | None = None,
+) -> Debtor:
+    """Set fields of a debtor, emptying those that are None, and its whole lists of contact points.
+
+    `replace` names the tables of contact points that shall be what `contacts` says; a point that
+    stays keeps what is known of it. `read` is the version the caller has seen. Raises `Conflict`
+    (VERSION_STALE), `State` (DEBTOR_KIND_FIXED) for another kind once there are cases.
+    """
+    advance(session, debtor, read)
+    before = described(session, debtor)
+    if values.get("kind", debtor.kind) != debtor.kind and _has_cases(session, debtor.id):
+        raise State("DEBTOR_KIND_FIXED", path=("input", "kind"))
+    for name, value in values.items():
+        setattr(debtor, name, value)
+    shown = display_name(debtor.company_name, debtor.first_name, debtor.last_name)
+    debtor.name = shown or debtor.name
+    debtor.match_stale = True
+    session.flush()
+    _replace_points(session, debtor.id, contacts, replace)
+    after = described(session, debtor)
+    if changed := [name for name in after if after[name] != before[name]]:
+        told = {"fields": [_WORDS.get(name, f"FIELD_{name.upper()}") for name in changed]}
+        note_debtors(session, "TIMELINE_DEBTOR_REVISED", {debtor.id: told}, by=by)
+        audit.record(
+            session,
+            "debtor.update",
+            actor_id=by,
+            subject=("debtor", debtor.id),
+            before=before,
+            after=after,
+        )
+    return debtor
+
+
+def described(session: Session, debtor: Debtor) -> dict[str, Any]:
+    """Return what a person can change of a debtor, as the audit log keeps it."""
+    points: dict[str, list[Any]] = {}
+    for entity, model in POINTS.items():
+        table = table_of(model)
+        rows = session.execute(select(table).where(table.c.debtor_id == debtor.id).order_by("id"))
+        points[entity] = [_shown(entity, row) for row in rows]
+    return {name: getattr(debtor, name) for name in ("kind", "locale", *FIELDS)} | points
+
+
+def _shown(entity: str, row: Any) -> Any:
+    if entity == "address":
+        return {name: getattr(row, name) for name in _ADDRESS}
+    return getattr(row, _VALUE_OF[entity])
+
+
+def _has_cases(session: Session, debtor_id: int) -> bool:
+    found = session.scalar(select(Case.id).where(Case.debtor_id == debtor_id).limit(1))
+    return found is not None
+
+
+def _replace_points(
+    session: Session, debtor_id: int, contacts: Contacts, replace: Collection[str]
+) -> None:
+    rows, wanted = _Rows(at=clock.now(), import_id=None), set[tuple[str, str]]()
+    _Rows(at=clock.now(), import_id=None).add(debtor_id, contacts, have=wanted)
+    for entity in replace:
+        table = table_of(POINTS[entity])
+        for row in session.execute(select(table).where(table.c.debtor_id == debtor_id)).all():
+            if (entity, _KEYS[entity](row)) not in wanted:
+                session.execute(delete(table).where(table.c.id == row.id))
+    rows.add(debtor_id, contacts, have=_points_of(session, [debtor_id]).get(debtor_id, set()))
+    rows.write(session)

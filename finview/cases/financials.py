@@ -6,30 +6,24 @@ from datetime import date
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from finview.cases import costs, ledger
+from finview.cases import ledger
 from finview.cases.allocation import reallocate
-from finview.cases.claims import (
-    ACCRUED_INTEREST,
-    IMPORTED_INTEREST,
-    CaseClaims,
-    Claim,
-    read_claims,
-)
+from finview.cases.charges import own_costs
+from finview.cases.claims import IMPORTED_INTEREST, CaseClaims
 from finview.cases.components import Breathing, Financials
 from finview.cases.ledger_models import AccountKind, LedgerTxn, TxnKind
 from finview.cases.models import Case, CaseStatus
-from finview.cases.postings import cost_posting, interest_inputs, interest_posting
+from finview.cases.postings import accrued_posting, cost_posting, interest_posting
+from finview.cases.reading import read_claims
+from finview.cases.snapshots import snapshot_of
 from finview.cases.timeline import chunks, note
 from finview.db.lists import one_of
 from finview.errors import State
 from finview.i18n import N_, sentences
-from finview.money import minor_text, parse_minor
 
 CODES = sentences(
     {"CASES_LAUNCHED_LINK": N_("{count} case(s) were launched; their components stay.")}
 )
-
-LUMP_SUM_CITATION = "§ 288(5) BGB"
 
 
 def link(
@@ -64,7 +58,8 @@ def snapshot(
     """Copy a bucket's components and breathing space onto cases (decision 20).
 
     Charges of an earlier link are withdrawn. Raises `State` (CASES_LAUNCHED_LINK) when a case was
-    launched: after that only an explicit case action changes its components.
+    launched: after that only an explicit case action changes its components; `Invalid` for a
+    component that the law pack of the business unit's country doesn't know.
     """
     launched = 0
     for chunk in chunks(case_ids):
@@ -73,6 +68,7 @@ def snapshot(
         ).scalar_one()
     if launched:
         raise State("CASES_LAUNCHED_LINK", count=launched)
+    kept = snapshot_of(session, bucket_id, financials)
     withdraw_charges(session, case_ids, by=by)
     for chunk in chunks(case_ids):
         session.execute(
@@ -80,7 +76,7 @@ def snapshot(
             .where(one_of(Case.id, chunk), Case.status != CaseStatus.CLOSED)
             .values(
                 bucket_id=bucket_id,
-                financials=financials.as_json(),
+                financials=kept.as_json(),
                 breathing=breathing.as_json(),
                 lock_version=Case.lock_version + 1,
             )
@@ -188,55 +184,10 @@ def _charges(case: CaseClaims, on: date) -> list[ledger.Posting]:
             made.append(
                 interest_posting(case, claim, claim.interest_minor, on, IMPORTED_INTEREST, inputs)
             )
-    made += _own_costs(case, on)
+    made += own_costs(case, on)
     if case.breathing.window is not None:
         for claim in case.claims.values():
             accrual = case.accrued(claim, on)
             if accrual is not None and accrual.minor:
-                inputs = interest_inputs(case, claim, on, accrual)
-                made.append(
-                    interest_posting(case, claim, accrual.minor, on, ACCRUED_INTEREST, inputs)
-                )
+                made.append(accrued_posting(case, claim, accrual.minor, on, accrual))
     return made
-
-
-def _own_costs(case: CaseClaims, on: date) -> list[ledger.Posting]:
-    terms, principal = case.financials, case.principal
-    if terms is None or principal <= 0:
-        return []
-    collection = terms.costs.minor(principal, case.currency)
-    admin = parse_minor(terms.admin, case.currency)
-    lump = 0
-    if terms.lump_sum and case.business:
-        late = sum(1 for c in case.claims.values() if c.principal > 0 and _late(case, c, on))
-        lump = costs.lump_sum(case.currency, late, against=collection)
-    made = (
-        ("collection", collection, f"cost.{terms.costs.kind.lower()}", None),
-        ("admin", admin, "cost.admin", None),
-        ("lump", lump, "cost.lump_sum", LUMP_SUM_CITATION),
-    )
-    component = terms.costs.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    return [
-        cost_posting(
-            case,
-            AccountKind.COSTS_OWN,
-            amount,
-            f"cost:{case.id}:{name}",
-            on,
-            rule,
-            citation=citation,
-            inputs={
-                "principal": minor_text(principal, case.currency),
-                **(component if name == "collection" else {}),
-            },
-        )
-        for name, amount, rule, citation in made
-        if amount > 0
-    ]
-
-
-def _late(case: CaseClaims, claim: Claim, on: date) -> bool:
-    assert case.financials is not None
-    terms = case.financials.interest.model_copy(update={"after_days": 0, "starts_on": "DUE_DATE"})
-    first = terms.first_day(claim.issued_on, claim.due_on)
-    return first is not None and first <= on

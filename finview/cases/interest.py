@@ -91,7 +91,7 @@ def accrue(
     rate below 0 counts as 0 (§ 247 BGB may make a total negative). `without` are windows that bear
     no interest. The principal is what is open on a day: costs and interest bear none (§ 289 BGB).
     """
-    denominator = _DENOMINATORS[day_count]
+    whole = _DENOMINATORS[day_count]
     cuts = {since, until}
     for day, _ in (*principal, *rates):
         cuts.add(day)
@@ -120,19 +120,29 @@ def accrue(
     return Accrual(
         segments=tuple(segments),
         numerator=numerator,
-        denominator=denominator,
-        minor=round_half_up(numerator, denominator),
+        denominator=whole,
+        minor=round_half_up(numerator, whole),
     )
 
 
 def year_units(start: date, end: date, day_count: DayCount) -> int:
     """Return the length of a period in the whole units of its day count."""
+    return position(end, day_count) - position(start, day_count)
+
+
+def position(day: date, day_count: DayCount) -> int:
+    """Return a day as a number whose differences are the units of a day count."""
     if day_count is DayCount.THIRTY_E_360:
-        return _thirty(end) - _thirty(start)
+        return 360 * day.year + 30 * day.month + min(day.day, 30)
     if day_count is DayCount.ACT_ACT:
-        leap = _leap_days(end) - _leap_days(start)
-        return leap * 365 + ((end - start).days - leap) * 366
-    return (end - start).days
+        leap = _leap_days(day)
+        return leap * 365 + (day.toordinal() - 1 - leap) * 366
+    return day.toordinal()
+
+
+def denominator(day_count: DayCount) -> int:
+    """Return what the numerator of an accrual is divided by."""
+    return _DENOMINATORS[day_count]
 
 
 def breathing_terms(
@@ -165,10 +175,6 @@ def _at(steps: Sequence[Step], day: date) -> int:
             break
         value = holds
     return value
-
-
-def _thirty(day: date) -> int:
-    return 360 * day.year + 30 * day.month + min(day.day, 30)
 
 
 def _leap_days(day: date) -> int:

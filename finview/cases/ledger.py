@@ -72,7 +72,7 @@ def post(
     by the database (IntegrityError). `fresh` says that cases and invoices were made in this very
     transaction, so that there is nothing to look up.
     """
-    digests = {p.idem_key: _digest(p) for p in postings}
+    digests = {p.idem_key: digest_of(p) for p in postings}
     known = {} if fresh else _known(session, digests)
     for key, (_, digest) in known.items():
         if digest != digests[key]:
@@ -99,7 +99,7 @@ def reverse(session: Session, txn_ids: Sequence[int], *, by: int | None, reason:
             if row.reverses_id is not None:
                 raise State("LEDGER_REVERSED")
             originals[row.id] = row
-        lines |= _lines_of(session, chunk)
+        lines |= lines_of(session, chunk)
     return post(
         session,
         [
@@ -121,6 +121,30 @@ def reverse(session: Session, txn_ids: Sequence[int], *, by: int | None, reason:
         ],
         by=by,
     )
+
+
+def key_of(by: int | None, key: str) -> str:
+    """Return a caller's key as a part of an `idem_key`: of fixed length, apart for each user."""
+    return hashlib.sha256(f"{by}:{key}".encode()).hexdigest()
+
+
+def known(session: Session, idem_key: str) -> bool:
+    """Tell whether a cause was posted before."""
+    return session.scalar(select(LedgerTxn.id).where(LedgerTxn.idem_key == idem_key)) is not None
+
+
+def standing(session: Session, case_id: int, rules: Sequence[str]) -> list[int]:
+    """Return the transactions of a case by some rules that were not reversed, oldest first."""
+    undone = select(LedgerTxn.reverses_id).where(
+        LedgerTxn.case_id == case_id, LedgerTxn.reverses_id.is_not(None)
+    )
+    wanted = select(LedgerTxn.id).where(
+        LedgerTxn.case_id == case_id,
+        LedgerTxn.rule.in_(rules),
+        LedgerTxn.reverses_id.is_(None),
+        LedgerTxn.id.not_in(undone),
+    )
+    return list(session.scalars(wanted.order_by(LedgerTxn.id)))
 
 
 def claim_lines(debit: Account, contra: Account, minor: int) -> tuple[tuple[Account, int], ...]:
@@ -249,7 +273,8 @@ def _existing(session: Session, wanted: Iterable[Account]) -> dict[Account, int]
     return found
 
 
-def _lines_of(session: Session, txn_ids: Sequence[int]) -> dict[int, list[tuple[Account, int]]]:
+def lines_of(session: Session, txn_ids: Sequence[int]) -> dict[int, list[tuple[Account, int]]]:
+    """Return the lines of transactions in order, by transaction."""
     lines: dict[int, list[tuple[Account, int]]] = {}
     rows = session.execute(
         select(LedgerEntry.txn_id, LedgerEntry.amount, *table_of(LedgerAccount).c)
@@ -273,7 +298,8 @@ def _account(row: Any) -> Account:
     )
 
 
-def _digest(posting: Posting) -> str:
+def digest_of(posting: Posting) -> str:
+    """Return the digest of all that a transaction says but its time and actor."""
     content = [
         posting.case_id,
         posting.kind,

@@ -24,6 +24,7 @@ from finview.cases.timeline import chunks, note
 from finview.customers.models import BusinessUnit, Customer
 from finview.customers.units import zone_of
 from finview.db import events
+from finview.db.jobs import enqueue
 from finview.errors import NotFound, State
 from finview.i18n import N_, sentences
 
@@ -35,6 +36,9 @@ CODES = sentences(
         "CASE_STATUS": N_("This is not possible while the status of the case is {status}."),
     }
 )
+
+
+PAID = (CloseReason.PAID_IN_FULL, CloseReason.PAID_IN_SETTLEMENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +201,14 @@ def close(session: Session, case_ids: Sequence[int], reason: CloseReason, *, by:
     note(session, "TIMELINE_CASE_CLOSED", closed, by=by, params={"reason": f"CLOSED_{reason}"})
     for case_id in closed:
         events.emit(session, "case.closed", case_id=case_id, payload={"reason": reason})
+        if reason in PAID:
+            # Whether and what the debtor is told is decided by the room that writes messages.
+            enqueue(
+                session,
+                "communications.completion",
+                {"case_id": case_id},
+                dedupe_key=f"completion:{case_id}:{clock.now_ms()}",
+            )
     return len(closed)
 
 

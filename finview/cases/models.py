@@ -71,12 +71,14 @@ class Debtor(Base):
 
     `import_id` names the import that created the debtor, null when made by hand. `match_stale`
     asks matching to read the debtor again; every change of name, numbers or contact points sets it.
+    `reference` is the number an earlier system gave the debtor.
     """
 
     __tablename__ = "debtor"
     __table_args__ = (
         Index("ix_debtor_stale", "match_stale", "id"),
         Index("ix_debtor_name", "name"),
+        Index("ix_debtor_reference", "reference"),
     )
     __scope__: ClassVar = Scope(through=_through_cases)
 
@@ -90,6 +92,7 @@ class Debtor(Base):
     date_of_birth: Mapped[date | None]
     vat_id: Mapped[str | None] = mapped_column(String(30))
     register_no: Mapped[str | None] = mapped_column(String(60))
+    reference: Mapped[str | None] = mapped_column(String(100))
     locale: Mapped[str] = mapped_column(String(8), default="de")
     employment: Mapped[str | None] = mapped_column(String(200))
     identity_no: Mapped[str | None] = mapped_column(String(60))

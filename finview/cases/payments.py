@@ -1,6 +1,5 @@
 """Payments: recorded once, kept for good, allocated, and told as the API shows them."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,11 +12,12 @@ from finview import clock
 from finview.cases import ledger
 from finview.cases.agreements import follow_up
 from finview.cases.allocation import COSTS, INTEREST, PRINCIPAL, payments_in, reallocate
-from finview.cases.claims import read_claims
+from finview.cases.components import Breathing
 from finview.cases.financials import undo_charges
 from finview.cases.ledger_models import AccountKind, LedgerTxn, TxnKind
 from finview.cases.lifecycle import locked, zone
 from finview.cases.models import Case, CaseStatus
+from finview.cases.reading import read_claims
 from finview.cases.received import check_amount, received
 from finview.cases.timeline import chunks, note
 from finview.customers.models import Customer
@@ -65,7 +65,7 @@ def record_payment(
     `IdempotencyMismatch`.
     """
     case = locked(session, case_id)
-    idem_key = f"payment:{hashlib.sha256(f'{by}:{key}'.encode()).hexdigest()}"
+    idem_key = f"payment:{ledger.key_of(by, key)}"
     known = session.scalar(select(LedgerTxn.id).where(LedgerTxn.idem_key == idem_key))
     if known is None:
         _check(session, case, amount, received_on, reference)
@@ -76,7 +76,8 @@ def record_payment(
         raise IdempotencyMismatch(path=("input", "idempotencyKey")) from None
     if known is not None:
         return payment_id
-    _undo_charges_never_due(session, case_id, by)
+    if case.charges_from is not None and Breathing.model_validate(case.breathing or {}).enabled:
+        _undo_charges_never_due(session, case_id, by)
     reallocate(session, [case_id], by=by)
     told = {"minor": amount.minor, "currency": amount.currency}
     params = {"amount": told, "on": received_on.isoformat()}
@@ -140,8 +141,7 @@ def _undo_charges_never_due(session: Session, case_id: int, by: int | None) -> N
     """
     case = read_claims(session, [case_id], as_of=date.max)[case_id]
     charged = case.charges_from
-    if charged is None or not case.breathing.enabled:
-        return
+    assert charged is not None, "the caller has seen that the case is charged"
     paid = sum(payment.minor for payment in payments_in(case) if payment.on < charged)
     principal = sum(
         row.amount

@@ -9,11 +9,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from finview import clock
+from finview.cases.ledger_models import AccountKind, TxnKind
 from finview.cases.lifecycle import at_rest, locked, require, set_status, zone
 from finview.cases.models import AgreementState, Case, CaseStatus, Instalment, PaymentPlan
-from finview.cases.received import newest_txn, received, received_after
+from finview.cases.reading import read_claims
+from finview.cases.reasons import given_reason
+from finview.cases.received import check_sum, newest_txn, received, received_after
 from finview.cases.statement import balances
 from finview.cases.timeline import chunks, note
+from finview.cases.waivers import give_up, open_places
+from finview.customers.models import Customer
+from finview.customers.preferences import chain, effective
 from finview.db import audit, events
 from finview.errors import Invalid, State
 from finview.i18n import N_, sentences
@@ -26,6 +32,9 @@ CODES = sentences(
         "PLAN_EVERY_MONTHS": N_("Instalments are due every {min} to {max} months."),
         "PLAN_FIRST_DUE": N_("The first instalment is due between {first} and {last}."),
         "PLAN_NOTHING_OPEN": N_("Nothing is open that could be paid in instalments."),
+        "PLAN_NONE": N_("No payment plan runs for this case."),
+        "PLAN_CUSTOM_SUM": N_("The instalments add up to {sum}, but {open} are open."),
+        "PLAN_CUSTOM_ORDER": N_("The due dates of the instalments must rise."),
         "PLAN_PARTS_TOO_SMALL": N_("The open amount is too small for {count} instalments."),
     }
 )
@@ -33,8 +42,6 @@ CODES = sentences(
 INSTALMENTS_MAX = 120
 EVERY_MONTHS_MAX = 12
 FIRST_DUE_DAYS_MAX = 366
-TOLERANCE_DAYS = 5
-"""Days an instalment may be late before the plan is broken (money.md 9, planToleranceDays)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +77,11 @@ def split_plan(
     ]
 
 
+def remind_on(due_on: date, days: int, agreed_on: date) -> date:
+    """Return the day of an instalment's reminder: so many days before, not before the agreement."""
+    return max(due_on - timedelta(days=days), agreed_on)
+
+
 def create_plan(
     session: Session,
     case_id: int,
@@ -77,26 +89,141 @@ def create_plan(
     instalments: int,
     first_due_on: date,
     every_months: int = 1,
+    custom: Sequence[tuple[date, Money]] | None = None,
     by: int | None,
 ) -> PaymentPlan:
     """Agree that what is open today is paid in parts; the case waits for them.
 
-    Raises `State` (PLAN_ACTIVE, PLAN_NOTHING_OPEN, CASE_…) and `Invalid` (PLAN_…).
+    `custom` are other parts than equal ones. Raises `State` (PLAN_ACTIVE, PLAN_NOTHING_OPEN,
+    CASE_…) and `Invalid` (PLAN_…, AMOUNT_…).
     """
     case = locked(session, case_id)
     if case.status == CaseStatus.PAYMENT_PLAN:
         raise State("PLAN_ACTIVE", path=("input", "caseId"))
     require(case, CaseStatus.ACTIVE, CaseStatus.BREATHING_SPACE)
     today = clock.today(zone(session, case))
-    _check(instalments, first_due_on, every_months, today)
-    total = balances(session, [case_id], today)[case_id].open.minor
-    if total <= 0:
-        raise State("PLAN_NOTHING_OPEN", path=("input", "caseId"))
-    if total < instalments:
+    if custom is None:
+        _check(instalments, first_due_on, every_months, today)
+    total = _open_now(session, case, today)
+    if custom is not None:
+        parts = _custom_parts(case, custom, total, today, ("input", "custom"))
+    elif total < instalments:
         path = ("input", "instalments")
         raise Invalid("PLAN_PARTS_TOO_SMALL", path=path, count=instalments)
+    else:
+        parts = split_plan(total, instalments, first_due_on, every_months)
+    plan = _agreed(session, case, parts, total, today, by)
+    set_status(session, case_id, CaseStatus.PAYMENT_PLAN, by=by)
+    told = {"minor": total, "currency": case.currency}
+    params = {"count": len(parts), "amount": told, "on": parts[0][0].isoformat()}
+    note(session, "TIMELINE_PLAN_AGREED", [case_id], by=by, params=params)
+    audit.record(session, "plan.agree", actor_id=by, subject=("case", case_id), plan=plan.id)
+    events.emit(session, "plan.agreed", case_id=case_id, payload={"plan_id": plan.id})
+    return plan
+
+
+def change_plan(
+    session: Session,
+    case_id: int,
+    custom: Sequence[tuple[date, Money]],
+    reason: str,
+    *,
+    by: int | None,
+) -> PaymentPlan:
+    """Agree on other instalments over what is open now; the old plan ends and stays as history.
+
+    Raises `State` (PLAN_NONE, PLAN_NOTHING_OPEN), `Required` and `Invalid` (PLAN_…, AMOUNT_…).
+    """
+    reason = given_reason(reason, ("input", "reason"))
+    case = locked(session, case_id)
+    before = active_plan(session, case_id)
+    if before is None:
+        raise State("PLAN_NONE", path=("input", "caseId"))
+    today = clock.today(zone(session, case))
+    total = _open_now(session, case, today)
+    parts = _custom_parts(case, custom, total, today, ("input", "instalments"))
+    end_plan(session, case, before, AgreementState.ENDED, by=by, closing=True)
+    plan = _agreed(session, case, parts, total, today, by)
+    note(session, "TIMELINE_PLAN_CHANGED", [case_id], by=by, params={"reason": reason})
+    audit.record(session, "plan.change", actor_id=by, subject=("case", case_id), plan=plan.id)
+    events.emit(session, "plan.changed", case_id=case_id, payload={"plan_id": plan.id})
+    return plan
+
+
+def cancel_plan(session: Session, case_id: int, reason: str, *, by: int | None) -> None:
+    """End the plan of a case by hand: all is due, its workflow goes on.
+
+    Raises `State` (PLAN_NONE) and `Required` without a reason.
+    """
+    reason = given_reason(reason, ("reason",))
+    case = locked(session, case_id)
+    plan = active_plan(session, case_id)
+    if plan is None:
+        raise State("PLAN_NONE", path=("caseId",))
+    end_plan(session, case, plan, AgreementState.ENDED, by=by)
+    note(session, "TIMELINE_PLAN_CANCELLED", [case_id], by=by, params={"reason": reason})
+    audit.record(session, "plan.cancel", actor_id=by, subject=("case", case_id), plan=plan.id)
+
+
+def broken_by_reversal(session: Session, case_id: int) -> None:
+    """Let the newest plan count as broken if it was kept by money that went back since."""
+    newest = select(PaymentPlan).where(PaymentPlan.case_id == case_id)
+    plan = session.scalars(newest.order_by(PaymentPlan.id.desc()).limit(1)).one_or_none()
+    if plan is None or plan.state != AgreementState.KEPT:
+        return
+    if received_after(session, case_id, plan.after_txn_id) < plan.total_minor:
+        plan.state = AgreementState.BROKEN
+        session.flush()
+
+
+def _open_now(session: Session, case: Case, today: date) -> int:
+    total = balances(session, [case.id], today)[case.id].open.minor
+    if total <= 0:
+        raise State("PLAN_NOTHING_OPEN", path=("input", "caseId"))
+    return total
+
+
+def _custom_parts(
+    case: Case,
+    custom: Sequence[tuple[date, Money]],
+    total: int,
+    today: date,
+    path: tuple[str, ...],
+) -> list[tuple[date, int]]:
+    """Return the parts of a plan as they were given; raises `Invalid` with the place."""
+    if not 1 <= len(custom) <= INSTALMENTS_MAX:
+        raise Invalid("PLAN_INSTALMENTS", path=path, min=1, max=INSTALMENTS_MAX)
+    last = today + timedelta(days=FIRST_DUE_DAYS_MAX)
+    before = today
+    for n, (due_on, amount) in enumerate(custom):
+        if amount.currency != case.currency:
+            place = (*path, str(n), "amount", "currency")
+            raise Invalid("AMOUNT_CURRENCY", path=place, currency=case.currency)
+        check_sum(amount, (*path, str(n), "amount", "amount"))
+        if not n and not today <= due_on <= last:
+            place = (*path, "0", "dueOn")
+            raise Invalid("PLAN_FIRST_DUE", path=place, first=today, last=last)
+        if due_on < before or (n and due_on == before):
+            raise Invalid("PLAN_CUSTOM_ORDER", path=(*path, str(n), "dueOn"))
+        before = due_on
+    given = sum(amount.minor for _, amount in custom)
+    if given != total:
+        told = {"sum": Money(given, case.currency), "open": Money(total, case.currency)}
+        shown = {name: f"{money.text} {money.currency}" for name, money in told.items()}
+        raise Invalid("PLAN_CUSTOM_SUM", path=path, **shown)
+    return [(due_on, amount.minor) for due_on, amount in custom]
+
+
+def _agreed(
+    session: Session,
+    case: Case,
+    parts: Sequence[tuple[date, int]],
+    total: int,
+    today: date,
+    by: int | None,
+) -> PaymentPlan:
     plan = PaymentPlan(
-        case_id=case_id,
+        case_id=case.id,
         customer_id=case.customer_id,
         portfolio_id=case.portfolio_id,
         state=AgreementState.ACTIVE,
@@ -105,22 +232,17 @@ def create_plan(
         agreed_on=today,
         agreed_at=clock.now(),
         agreed_by=by,
-        after_txn_id=newest_txn(session, case_id),
+        after_txn_id=newest_txn(session, case.id),
     )
     session.add(plan)
     session.flush()
-    parts = split_plan(total, instalments, first_due_on, every_months)
     session.add_all(
         Instalment(plan_id=plan.id, number=number, due_on=due_on, amount_minor=minor)
         for number, (due_on, minor) in enumerate(parts, 1)
     )
-    plan.check_at = _check_at(first_due_on, zone(session, case))
-    set_status(session, case_id, CaseStatus.PAYMENT_PLAN, by=by)
-    told = {"minor": total, "currency": case.currency}
-    params = {"count": instalments, "amount": told, "on": first_due_on.isoformat()}
-    note(session, "TIMELINE_PLAN_AGREED", [case_id], by=by, params=params)
-    audit.record(session, "plan.agree", actor_id=by, subject=("case", case_id), plan=plan.id)
-    events.emit(session, "plan.agreed", case_id=case_id, payload={"plan_id": plan.id})
+    tolerance = tolerance_of(session, case)
+    plan.check_at = _check_at(parts[0][0], tolerance.days, zone(session, case))
+    session.flush()
     return plan
 
 
@@ -186,12 +308,15 @@ def progress(session: Session, case: Case, *, by: int | None, closing: bool = Fa
     if plan is None:
         return
     paid = received_after(session, case.id, plan.after_txn_id)
-    if paid >= plan.total_minor:
+    tolerance = tolerance_of(session, case)
+    if paid + tolerance.minor >= plan.total_minor:
         end_plan(session, case, plan, AgreementState.KEPT, by=by, closing=closing)
         note(session, "TIMELINE_PLAN_KEPT", [case.id], by=by)
+        if tolerance.waives_interest and not closing:
+            _waive_interest(session, case, plan, by)
         return
-    waiting = _first_uncovered(session, plan, paid)
-    plan.check_at = _check_at(waiting.due_on, zone(session, case))
+    waiting = _first_uncovered(session, plan, paid + tolerance.minor)
+    plan.check_at = _check_at(waiting.due_on, tolerance.days, zone(session, case))
     if plan.check_at <= clock.now() and not closing:
         end_plan(session, case, plan, AgreementState.BROKEN, by=by)
         note(session, "TIMELINE_PLAN_BROKEN", [case.id], by=by, params={"number": waiting.number})
@@ -236,8 +361,46 @@ def _first_uncovered(session: Session, plan: PaymentPlan, paid: int) -> Instalme
     raise AssertionError("a plan that is not covered has a part that is not")
 
 
-def _check_at(due_on: date, zone_name: str) -> datetime:
-    return clock.start_of(due_on + timedelta(days=TOLERANCE_DAYS + 1), zone_name)
+def _check_at(due_on: date, days: int, zone_name: str) -> datetime:
+    return clock.start_of(due_on + timedelta(days=days + 1), zone_name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """What a customer lets pass: days late, minor units short, interest while a plan is kept."""
+
+    days: int
+    minor: int
+    waives_interest: bool
+
+
+def tolerance_of(session: Session, case: Case) -> Tolerance:
+    """Return the customer's settings for plans, read live."""
+    customer = session.get_one(Customer, case.customer_id)
+    found = effective(session, chain(customer), "payments")
+    return Tolerance(
+        days=found["plan_tolerance_days"].value,
+        minor=Money.floor(found["plan_tolerance_amount"].value, case.currency).minor,
+        waives_interest=found["plan_interest"].value == "WAIVED",
+    )
+
+
+def _waive_interest(session: Session, case: Case, plan: PaymentPlan, by: int | None) -> None:
+    """Waive the interest of a plan that was kept; what else is open stays."""
+    today = clock.today(zone(session, case))
+    claims = read_claims(session, [case.id], as_of=date.max)[case.id]
+    only = {p: m for p, m in open_places(claims, today).items() if p[0] == AccountKind.INTEREST}
+    give_up(
+        session,
+        case,
+        kind=TxnKind.WAIVER,
+        rule="waiver.plan_interest",
+        key=f"plan-interest:{plan.id}:{newest_txn(session, case.id)}",
+        on=today,
+        reason="PLAN_KEPT",
+        by=by,
+        only=only,
+    )
 
 
 def _check(instalments: int, first_due_on: date, every_months: int, today: date) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 from finview.cases.claims import CaseClaims, Claim
 from finview.cases.interest import Accrual
+from finview.cases.law import points_text
 from finview.cases.ledger import Account, Posting, claim_lines
 from finview.cases.ledger_models import AccountKind, TxnKind
-from finview.money import minor_text
+from finview.money import minor_text, rate_text
 
 
 def account(case: CaseClaims, kind: str, invoice_id: int | None = None) -> Account:
@@ -24,6 +25,7 @@ def cost_posting(
     on: date,
     rule: str,
     *,
+    rule_version: str = "1",
     citation: str | None = None,
     inputs: dict[str, Any] | None = None,
 ) -> Posting:
@@ -35,13 +37,20 @@ def cost_posting(
         idem_key=f"{key}:{case.charge_round}",
         lines=claim_lines(account(case, kind), account(case, AccountKind.CLAIM_CONTRA), minor),
         rule=rule,
+        rule_version=rule_version,
         citation=citation,
         inputs=inputs or {},
     )
 
 
 def interest_posting(
-    case: CaseClaims, claim: Claim, minor: int, on: date, rule: str, inputs: dict[str, Any]
+    case: CaseClaims,
+    claim: Claim,
+    minor: int,
+    on: date,
+    rule: str,
+    inputs: dict[str, Any],
+    **more: Any,
 ) -> Posting:
     """Return the posting of interest on one invoice."""
     debit = account(case, AccountKind.INTEREST, claim.invoice_id)
@@ -53,7 +62,28 @@ def interest_posting(
         lines=claim_lines(debit, account(case, AccountKind.CLAIM_CONTRA), minor),
         rule=rule,
         inputs=inputs,
+        **more,
     )
+
+
+def accrued_posting(
+    case: CaseClaims, claim: Claim, minor: int, on: date, accrual: Accrual
+) -> Posting:
+    """Return the posting of what a claim has accrued, by the rule its rates rest on."""
+    inputs, source = interest_inputs(case, claim, on, accrual), interest_source(case, claim, on)
+    return interest_posting(case, claim, minor, on, source.pop("rule"), inputs, **source)
+
+
+def interest_source(case: CaseClaims, claim: Claim, on: date) -> dict[str, Any]:
+    """Return rule, version and citation of a claim's interest, and whether it is provisional."""
+    terms = case.terms(claim)
+    assert terms is not None, "what bears interest has terms"
+    return {
+        "rule": terms.tariff.rule,
+        "rule_version": terms.tariff.rule_version,
+        "citation": terms.tariff.citation,
+        "provisional": case.provisional(claim, on),
+    }
 
 
 def interest_inputs(case: CaseClaims, claim: Claim, on: date, whole: Accrual) -> dict[str, Any]:
@@ -77,11 +107,24 @@ def interest_inputs(case: CaseClaims, claim: Claim, on: date, whole: Accrual) ->
 
 
 def _explained(case: CaseClaims, claim: Claim, accrual: Accrual) -> dict[str, Any]:
+    terms = case.terms(claim)
     assert case.financials is not None
-    return {
+    assert terms is not None
+    tariff = terms.tariff
+    told: dict[str, Any] = {
         "invoice": claim.number,
         "dayCount": case.financials.interest.day_count.value,
-        "percent": str(case.financials.interest.percent),
         "rounding": "HALF_UP",
         "segments": accrual.explain(case.currency),
     }
+    if tariff.points is not None:
+        told["points"] = points_text(tariff.points)
+    elif len(tariff.steps) == 1:
+        told["percent"] = rate_text(tariff.steps[0][1])
+    if tariff.verified_on is not None:
+        told["verifiedOn"] = tariff.verified_on.isoformat()
+    if tariff.provisional_from is not None and accrual.segments:
+        last = accrual.segments[-1].end
+        if last > tariff.provisional_from:
+            told["provisionalFrom"] = tariff.provisional_from.isoformat()
+    return told

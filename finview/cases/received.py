@@ -89,7 +89,11 @@ def check_amount(case: Case, amount: Money) -> None:
     if amount.currency != case.currency:
         path = ("input", "amount", "currency")
         raise Invalid("AMOUNT_CURRENCY", path=path, currency=case.currency)
-    path = ("input", "amount", "amount")
+    check_sum(amount, ("input", "amount", "amount"))
+
+
+def check_sum(amount: Money, path: Sequence[str]) -> None:
+    """Raise `Invalid` (AMOUNT_NOT_POSITIVE, SUM_TOO_LARGE) unless above zero and of sane size."""
     if amount.minor <= 0:
         raise Invalid("AMOUNT_NOT_POSITIVE", path=path)
     if amount.minor > MINOR_MAX:

@@ -1,16 +1,13 @@
 """Settlements: a smaller amount received by a day ends the case, else the full claim stands."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from finview import clock
-from finview.cases import ledger
-from finview.cases.allocation import CATEGORY, reallocate
-from finview.cases.claims import read_claims
-from finview.cases.ledger_models import AccountKind, TxnKind
+from finview.cases.ledger_models import TxnKind
 from finview.cases.lifecycle import at_rest, close, locked, require, set_status, zone
 from finview.cases.models import (
     AgreementState,
@@ -21,10 +18,13 @@ from finview.cases.models import (
     Settlement,
 )
 from finview.cases.plans import active_plan, end_plan
+from finview.cases.reasons import given_reason
 from finview.cases.received import check_amount, newest_txn, received_after
 from finview.cases.statement import balances
-from finview.cases.timeline import note
+from finview.cases.timeline import chunks, note
+from finview.cases.waivers import give_up
 from finview.db import audit, events
+from finview.db.lists import one_of
 from finview.errors import Invalid, State
 from finview.i18n import N_, sentences
 from finview.money import Money, minor_text
@@ -33,11 +33,13 @@ CODES = sentences(
     {
         "SETTLEMENT_ACTIVE": N_("A settlement was agreed for this case already."),
         "SETTLEMENT_AMOUNT": N_("A settlement is not more than what is open: {open}."),
+        "SETTLEMENT_NONE": N_("No settlement is open for this case."),
         "SETTLEMENT_PAY_BY": N_("The settlement is to be paid between {first} and {last}."),
     }
 )
 
 PAY_BY_DAYS_MAX = 366
+RULE = "waiver.settlement"
 
 
 def agree_settlement(
@@ -127,6 +129,55 @@ def lapse(session: Session, case: Case, *, by: int | None = None) -> None:
     events.emit(session, "settlement.lapsed", case_id=case.id, payload=payload)
 
 
+def cancel_settlement(session: Session, case_id: int, reason: str, *, by: int | None) -> None:
+    """End the settlement of a case by hand: the full claim stands again.
+
+    Raises `State` (SETTLEMENT_NONE) and `Required` without a reason.
+    """
+    reason = given_reason(reason, ("reason",))
+    case = locked(session, case_id)
+    found = _newest(session, case.id)
+    if found is None or found.state != AgreementState.ACTIVE:
+        raise State("SETTLEMENT_NONE", path=("caseId",))
+    found.state, found.ended_at = AgreementState.ENDED, clock.now()
+    session.flush()
+    note(session, "TIMELINE_SETTLEMENT_CANCELLED", [case.id], by=by, params={"reason": reason})
+    set_status(session, case.id, at_rest(case), by=by)
+    audit.record(
+        session, "settlement.cancel", actor_id=by, subject=("case", case_id), settlement=found.id
+    )
+    events.emit(
+        session, "settlement.cancelled", case_id=case.id, payload={"settlement_id": found.id}
+    )
+
+
+def settlements_of(session: Session, case_ids: Sequence[int]) -> dict[int, Settlement]:
+    """Return the newest settlement of each case that ever had one."""
+    found: dict[int, Settlement] = {}
+    for chunk in chunks(sorted(case_ids)):
+        rows = session.scalars(
+            select(Settlement).where(one_of(Settlement.case_id, chunk)).order_by(Settlement.id)
+        )
+        found |= {row.case_id: row for row in rows}
+    return found
+
+
+def revive(session: Session, case: Case) -> None:
+    """Let a kept settlement of a locked case fail, because the money for it went back.
+
+    It runs on while its day has not passed.
+    """
+    found = _newest(session, case.id)
+    if found is None or found.state != AgreementState.KEPT:
+        return
+    paid = received_after(session, case.id, found.after_txn_id, until=found.pay_by)
+    if paid < found.amount_minor:
+        late = found.check_at <= clock.now()
+        found.state = AgreementState.BROKEN if late else AgreementState.ACTIVE
+        found.ended_at = clock.now() if late else None
+        session.flush()
+
+
 def _newest(session: Session, case_id: int) -> Settlement | None:
     """Return the settlement agreed last; a lapsed one counts until a plan is agreed after it."""
     statement = select(Settlement).where(Settlement.case_id == case_id)
@@ -142,39 +193,19 @@ def _newest(session: Session, case_id: int) -> Settlement | None:
 
 def _waive(session: Session, case: Case, settled: Settlement, paid: int, by: int | None) -> int:
     """Waive what is open today, interest included, and return how much."""
-    today = clock.today(zone(session, case))
-    claims = read_claims(session, [case.id], as_of=date.max, lock=True)[case.id]
-    left: dict[tuple[str, int | None], int] = {}
-    for row in claims.lines:
-        if row.account in CATEGORY:
-            place = (row.account, row.invoice_id)
-            left[place] = left.get(place, 0) + row.amount
-    for claim, _, minor in claims.unposted(today):
-        place = (AccountKind.INTEREST, claim.invoice_id)
-        left[place] = left.get(place, 0) + minor
-    lines: list[tuple[ledger.Account, int]] = []
-    common: dict[str, Any] = {"currency": case.currency, "case_id": case.id}
-    for (kind, invoice_id), minor in left.items():
-        if minor:
-            lines.append((ledger.Account(kind=kind, invoice_id=invoice_id, **common), -minor))
-    waived = -sum(minor for _, minor in lines)
-    contra = ledger.Account(kind=AccountKind.CLAIM_CONTRA, **common)
-    posting = ledger.Posting(
-        case_id=case.id,
+    return give_up(
+        session,
+        case,
         kind=TxnKind.WAIVER,
-        effective_on=today,
-        idem_key=f"settlement:{settled.id}",
-        lines=((contra, waived), *lines),
-        rule="waiver.settlement",
+        rule=RULE,
+        key=f"settlement:{settled.id}:{newest_txn(session, case.id)}",
+        on=clock.today(zone(session, case)),
+        reason="SETTLEMENT_KEPT",
+        by=by,
         inputs={
             "settlement": settled.id,
             "agreed": minor_text(settled.amount_minor, case.currency),
             "payBy": settled.pay_by.isoformat(),
             "received": minor_text(paid, case.currency),
-            "waived": minor_text(waived, case.currency),
         },
-        reason="SETTLEMENT_KEPT",
     )
-    ledger.post(session, [posting], by=by)
-    reallocate(session, [case.id], by=by)
-    return waived

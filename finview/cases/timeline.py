@@ -1,6 +1,7 @@
 """The timeline: one entry for each thing that happened, put into words on reading."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from typing import Any
 
@@ -34,6 +35,21 @@ CODES = sentences(
         "TIMELINE_PLAN_BROKEN": N_("Payment plan broken: instalment {number} was not paid."),
         "TIMELINE_SETTLEMENT_AGREED": N_("Settlement agreed: {amount} by {on} ends the case."),
         "TIMELINE_SETTLEMENT_KEPT": N_("Settlement kept: {amount} were waived."),
+        "TIMELINE_SETTLEMENT_CANCELLED": N_("Settlement cancelled: {reason}"),
+        "TIMELINE_PLAN_CHANGED": N_("Payment plan changed: {reason}"),
+        "TIMELINE_PLAN_CANCELLED": N_("Payment plan cancelled: {reason}"),
+        "TIMELINE_PAYMENT_REVERSED": N_("Payment of {amount} of {on} reversed: {reason}"),
+        "TIMELINE_GIVEN_UP": N_("{amount} given up: {reason}"),
+        "TIMELINE_REST_WAIVED": N_("The rest of {amount} was waived."),
+        "TIMELINE_CASE_REOPENED": N_("Case reopened: {reason}"),
+        "TIMELINE_COSTS_ADDED": N_("Costs of {amount} added: {reason}"),
+        "TIMELINE_COSTS_TAKEN": N_("Costs of {amount} taken away: {reason}"),
+        "TIMELINE_INTEREST_ADDED": N_("Interest of {amount} added: {reason}"),
+        "TIMELINE_INTEREST_TAKEN": N_("Interest of {amount} taken away: {reason}"),
+        "TIMELINE_INVOICE_SUBJECT": N_("Subject of invoice {invoice} changed: {reason}"),
+        "TIMELINE_INVOICE_AMOUNT": N_(
+            "Amount of invoice {invoice} changed from {before} to {after}: {reason}"
+        ),
         "TIMELINE_SETTLEMENT_LAPSED": N_("Settlement lapsed on {on}; the full claim stands."),
         "TIMELINE_DEBTOR_CREATED": N_("Debtor created."),
         "TIMELINE_DEBTOR_UPDATED": N_("Debtor data completed: {fields}."),
@@ -62,6 +78,10 @@ CODES = sentences(
         "FIELD_EMPLOYMENT": N_("employment"),
         "FIELD_IDENTITY_NO": N_("identity document number"),
         "FIELD_INDUSTRY": N_("industry"),
+        "FIELD_REFERENCE": N_("reference"),
+        "FIELD_KIND": N_("consumer or business"),
+        "FIELD_LOCALE": N_("language"),
+        "TIMELINE_DEBTOR_REVISED": N_("Debtor data changed: {fields}."),
     }
 )
 
@@ -138,7 +158,8 @@ def readable(value: Any, locale: str) -> Any:
         return [readable(item, locale) for item in value]
     if isinstance(value, str):
         if len(value) == 10 and value[4:5] == "-" == value[7:8] and value[:4].isdecimal():
-            return date.fromisoformat(value)
+            with suppress(ValueError):
+                return date.fromisoformat(value)
         return sentence(value, locale) if value.isupper() else value
     return value
 

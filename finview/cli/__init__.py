@@ -51,7 +51,10 @@ plugins_app = typer.Typer(help=_t(N_("Installed plugins and bindings.")), no_arg
 jobs_app = typer.Typer(help=_t(N_("Work in the background.")), no_args_is_help=True)
 clock_app = typer.Typer(help=_t(N_("The clock of a development database.")), no_args_is_help=True)
 case_app = typer.Typer(help=_t(N_("Cases.")), no_args_is_help=True)
+audit_app = typer.Typer(help=_t(N_("The log of every change.")), no_args_is_help=True)
+ledger_app = typer.Typer(help=_t(N_("The claim accounts.")), no_args_is_help=True)
 for name, group in (
+    ("ledger", ledger_app),
     ("match", match_app),
     ("user", user_app),
     ("token", token_app),
@@ -59,6 +62,7 @@ for name, group in (
     ("jobs", jobs_app),
     ("clock", clock_app),
     ("case", case_app),
+    ("audit", audit_app),
 ):
     app.add_typer(group, name=name)
 
@@ -346,34 +350,55 @@ def plugins_bind(
 
 @jobs_app.command("list", help=_t(N_("List the newest jobs.")))
 def jobs_list(
+    state: Annotated[
+        str | None,
+        typer.Option(help=_t(N_("One of ready, running, done, failed, cancelled, parked."))),
+    ] = None,
     kind: Annotated[str | None, typer.Option()] = None,
+    queue: Annotated[str | None, typer.Option()] = None,
     *,
-    failed: Annotated[bool, typer.Option("--failed", help=_t(N_("Only failed ones.")))] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help=_t(N_("Only those that failed, or wait for a person.")))
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List jobs."""
     from finview.cli.jobs import run_list, show_jobs
 
-    found = run_list(failed=failed, kind=kind)
+    found = run_list(state=state, kind=kind, queue=queue, failed=failed)
     _print(found, as_json, lambda: show_jobs(found))
 
 
-@jobs_app.command("retry", help=_t(N_("Run a job again that stopped.")))
-def jobs_retry(job: Annotated[int, typer.Argument()], *, as_json: AsJson = False) -> None:
-    """Retry a job."""
+JobIds = Annotated[list[str] | None, typer.Argument(metavar="ID…")]
+
+
+@jobs_app.command("retry", help=_t(N_("Run jobs again that stopped.")))
+def jobs_retry(
+    ids: JobIds = None,
+    kind: Annotated[
+        str | None, typer.Option(help=_t(N_("All of this kind that failed or wait.")))
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Retry jobs."""
     from finview.cli.jobs import run_retry, show_jobs
 
-    found = run_retry(job)
-    _print(found, as_json, lambda: show_jobs({"jobs": [found["job"]]}))
+    if bool(ids) == (kind is not None):
+        raise typer.BadParameter(_t(N_("Give ids, or --kind.")))
+    found = run_retry(ids or [], kind=kind)
+    _print(found, as_json, lambda: show_jobs(found))
 
 
-@jobs_app.command("cancel", help=_t(N_("Call a job off.")))
-def jobs_cancel(job: Annotated[int, typer.Argument()], *, as_json: AsJson = False) -> None:
-    """Cancel a job."""
+@jobs_app.command("cancel", help=_t(N_("Call jobs off.")))
+def jobs_cancel(
+    ids: Annotated[list[str], typer.Argument(metavar="ID…")], *, as_json: AsJson = False
+) -> None:
+    """Cancel jobs."""
     from finview.cli.jobs import run_cancel, show_jobs
 
-    found = run_cancel(job)
-    _print(found, as_json, lambda: show_jobs({"jobs": [found["job"]]}))
+    found = run_cancel(ids)
+    _print(found, as_json, lambda: show_jobs(found))
 
 
 @clock_app.command("advance", help=_t(N_("Move it forward and run what is due by then.")))
@@ -404,6 +429,38 @@ def case_show(
     day: date | None = as_of.date() if as_of else None
     found = run_show(number, day)
     _print(found, as_json, lambda: show_case(found["case"]))
+
+
+@audit_app.command("verify", help=_t(N_("Check that no entry was changed, moved or removed.")))
+def audit_verify(
+    head: Annotated[
+        list[str] | None, typer.Option(help=_t(N_("A head noted earlier, number:hash.")))
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Verify the audit log."""
+    from finview.cli.audit import run_verify, show_verdict
+
+    found = run_verify(head or [])
+    _print(found, as_json, lambda: show_verdict(found))
+    if not found["ok"]:
+        raise typer.Exit(FAILED)
+
+
+@ledger_app.command("verify", help=_t(N_("Recompute sums, seals and digests of the bookings.")))
+def ledger_verify(
+    case: Annotated[str | None, typer.Option(help=_t(N_("Only the case of this number.")))] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Verify the ledger."""
+    from finview.cli.ledger import run_verify, show_verdict
+
+    found = run_verify(case)
+    _print(found, as_json, lambda: show_verdict(found))
+    if not found["ok"]:
+        raise typer.Exit(FAILED)
 
 
 @app.command(help=_t(N_("Print the GraphQL schema.")))

@@ -66,6 +66,8 @@ def case_document(session: Session, case: Case, as_of: date | None = None) -> di
                 "text": line.text(locale),
                 "amount": amount(line.amount),
                 "rule": line.rule,
+                "ruleVersion": line.rule_version,
+                "citation": line.citation,
                 "provisional": line.provisional,
                 "inputs": dict(line.inputs),
             }
@@ -89,17 +91,28 @@ def show_account(found: dict[str, Any]) -> None:
     """Print the claim account of a case with its balance."""
     locale = show.locale()
     rows = [
-        (_day(one["date"], locale), one["text"], _money(one["amount"], locale))
+        (
+            _day(one["date"], locale),
+            one["text"],
+            one["citation"] or one["rule"],
+            _money(one["amount"], locale),
+        )
         for one in found["statement"]
     ]
     rows.append(
         (
             _day(found["asOf"], locale),
             show.say(N_("Open")),
+            "",
             _money(found["balance"]["open"], locale),
         )
     )
-    headers = [show.say(N_("Date")), show.say(N_("Booking")), show.say(N_("Amount"))]
+    headers = [
+        show.say(N_("Date")),
+        show.say(N_("Booking")),
+        show.say(N_("Ground")),
+        show.say(N_("Amount")),
+    ]
     show.table(headers, rows)
 
 

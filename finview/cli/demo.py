@@ -18,6 +18,7 @@ from finview import clock, files
 from finview.accounts.access import Role, Viewer
 from finview.accounts.tokens import create_token
 from finview.accounts.users import create_user
+from finview.api.engine.errors import camel
 from finview.api.engine.ids import encode
 from finview.cases.components import parse_financials
 from finview.cases.debtors import create_debtors
@@ -31,8 +32,9 @@ from finview.cli.steps import ImportSteps
 from finview.customers import contacts, customers, portfolios, preferences, units
 from finview.customers.models import Bucket, Customer, Portfolio
 from finview.db import testclock
+from finview.db.cascade import ScopeRef
 from finview.db.runtime import Services
-from finview.i18n import N_
+from finview.i18n import N_, sentence
 from finview.imports import decide, edits
 from finview.imports.models import ImportRow, MatchOutcome, Section
 from finview.jobs.runner import drain
@@ -69,6 +71,13 @@ LABELS = {
     "cases": N_("cases"),
     "launched": N_("launched"),
     "emails": N_("e-mails"),
+}
+
+SOURCES = {
+    "SYSTEM": N_("System"),
+    "BUSINESS_UNIT": N_("Business unit"),
+    "CUSTOMER": N_("Customer"),
+    "BUCKET": N_("Bucket"),
 }
 
 
@@ -148,10 +157,15 @@ def walk(services: Services, report: Report, *, port: int) -> dict[str, Any]:
     """Set up an agency, import the workbook step by step, and return what happened."""
     viewer = acting(services)
     agency = set_up(services, viewer, report)
+    settings = _effective(services, agency, report)
     with show.progress() as on_progress:
         steps = ImportSteps(services, viewer, on_progress)
         _import(steps, agency, report)
-    found: dict[str, Any] = {"steps": report.steps, "import": steps.summary()}
+    found: dict[str, Any] = {
+        "steps": report.steps,
+        "import": steps.summary(),
+        "settings": settings,
+    }
     found["case"] = _watch_a_case(services, steps, report)
     found["failed_jobs"] = warn_of_failed(services)
     with services.db.unit() as session:
@@ -200,13 +214,9 @@ def set_up(services: Services, viewer: Viewer, report: Report) -> Agency:
         )
         portfolio = portfolios.create_portfolio(session, customer, name="Strom und Gas", by=by)
         _contacts(session, customer, portfolio, by)
-        preferences.set_settings(
-            session,
-            preferences.chain(customer),
-            {"breathing_space_enabled": True, "breathing_space_days": BREATHING_DAYS},
-            granted=False,
-            by=by,
-        )
+        _settings(session, preferences.unit_chain(unit.id), demo_data.UNIT_SETTINGS, by)
+        breathing = {"breathing_space_enabled": True, "breathing_space_days": BREATHING_DAYS}
+        _settings(session, preferences.chain(customer), breathing, by)
         bucket = portfolios.create_bucket(
             session,
             portfolio,
@@ -214,6 +224,8 @@ def set_up(services: Services, viewer: Viewer, report: Report) -> Agency:
             financials=parse_financials(demo_data.FINANCIALS).as_json(),
             by=by,
         )
+        chain = preferences.chain(customer, bucket)
+        _settings(session, chain, demo_data.BUCKET_SETTINGS, by)
         debtors = create_debtors(session, demo_data.existing_debtors(), by=by)
     if not report.as_json:
         show.heading(show.say(N_("A fresh agency")))
@@ -235,6 +247,32 @@ def set_up(services: Services, viewer: Viewer, report: Report) -> Agency:
         )
     )
     return Agency(customer, portfolio, bucket)
+
+
+def _settings(session: Session, at: list[ScopeRef], values: Mapping[str, Any], by: int) -> None:
+    preferences.set_settings(session, at, values, granted=False, by=by)
+
+
+def _effective(services: Services, agency: Agency, report: Report) -> dict[str, Any]:
+    """Show what holds for the cases of the bucket, and where each setting was set."""
+    with services.db.reading() as session:
+        chain = preferences.chain(agency.customer, agency.bucket)
+        found = preferences.show_settings(preferences.effective(session, chain))
+    if not report.as_json:
+        show.heading(show.say(N_("The settings of the bucket, and where each was set")))
+        rows = [
+            (camel(f"{group}.{name}"), _value(one["value"]), show.say(SOURCES[one["source"]]))
+            for group, settings in found.items()
+            for name, one in settings.items()
+        ]
+        show.table([show.say(N_("Setting")), show.say(N_("Value")), show.say(N_("Set at"))], rows)
+    return found
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return show.say(N_("yes")) if value else show.say(N_("no"))
+    return "–" if value is None else str(value)
 
 
 def _contacts(session: Session, customer: Customer, portfolio: Portfolio, by: int) -> None:
@@ -342,15 +380,15 @@ def _decide(steps: ImportSteps, report: Report) -> dict[str, int]:
                 debtor_id=candidate.debtor_id if sure else None,
             )
         )
-        guards = ", ".join(guard["code"] for guard in candidate.guards)
+        why = " ".join(sentence(guard["code"], show.locale(), {}) for guard in candidate.guards)
         report.tell(
             show.say(
-                N_("row {row}, {name}: {percent} % like a known debtor {guards}→ {decision}"),
+                N_("row {row}, {name}: {percent} % like a known debtor → {decision}. {why}"),
                 row=row_no,
                 name=name,
                 percent=f"{candidate.percent:.0f}",
-                guards=f"({guards}) " if guards else "",
                 decision=show.say(N_("the known one")) if sure else show.say(N_("a new one")),
+                why=why,
             )
         )
     if chosen:

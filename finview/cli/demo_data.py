@@ -238,6 +238,8 @@ FINANCIALS: Mapping[str, Any] = {
     "costs": {"kind": "PERCENT", "percent": "10", "min": "15.00"},
     "interest": {"kind": "FIXED", "percent": "5", "startsOn": "DUE_DATE"},
 }
+UNIT_SETTINGS: Mapping[str, Any] = {"max_call_attempts": 5, "paid_in_full_mail": True}
+BUCKET_SETTINGS: Mapping[str, Any] = {"payment_plan_reminder_days": 3}
 AMENDMENTS: Mapping[str, Mapping[str, str | None]] = {
     "PHONE_INVALID": {"phone": None},
     "POSTCODE_INVALID": {"postcode": "50667"},

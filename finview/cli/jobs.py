@@ -1,5 +1,6 @@
 """`finview jobs` and `finview clock`: work in the background, and the clock of a development database."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,12 +12,18 @@ from finview.cli.opening import acting, opened
 from finview.db import testclock
 from finview.db.jobs import Job, State
 from finview.db.runtime import Services
+from finview.errors import Invalid, NotFound
 from finview.errors import State as WrongState
 from finview.i18n import N_, sentences
-from finview.jobs import control
+from finview.jobs import control, schedule
 from finview.jobs.runner import drain
 
-sentences({"CLOCK_PRODUCTION": N_("The clock can only be moved in development.")})
+sentences(
+    {
+        "CLOCK_PRODUCTION": N_("The clock can only be moved in development."),
+        "JOB_STATE_UNKNOWN": N_("There is no state of jobs called {state}."),
+    }
+)
 
 SHOWN_MAX = 200
 
@@ -25,31 +32,61 @@ _FAILED = Job.state.in_((State.DEAD, State.PARKED)) | (
 )
 
 
-def run_list(*, failed: bool, kind: str | None) -> dict[str, Any]:
-    """Return the newest jobs, at most 200."""
+def run_list(
+    *,
+    state: str | None = None,
+    kind: str | None = None,
+    queue: str | None = None,
+    failed: bool = False,
+) -> dict[str, Any]:
+    """Return the newest jobs, at most 200; raises `Invalid` for a state there is not."""
+    statement = select(Job).order_by(Job.id.desc()).limit(SHOWN_MAX)
+    if state is not None:
+        statement = statement.where(Job.state.in_(_states(state)))
+    if failed:
+        statement = statement.where(_FAILED)
+    if kind is not None:
+        statement = statement.where(Job.kind == kind)
+    if queue is not None:
+        statement = statement.where(Job.queue == queue)
     with opened() as services, services.db.reading() as session:
-        statement = select(Job).order_by(Job.id.desc()).limit(SHOWN_MAX)
-        if failed:
-            statement = statement.where(_FAILED)
-        if kind is not None:
-            statement = statement.where(Job.kind == kind)
         return {"jobs": [_told(row) for row in session.scalars(statement)]}
 
 
-def run_retry(job_id: int) -> dict[str, Any]:
-    """Ready a job that stopped anew."""
+def run_retry(ids: Sequence[str], *, kind: str | None = None) -> dict[str, Any]:
+    """Ready jobs anew: those named, all or none, or those of a kind that failed or wait."""
     with opened() as services:
         by = acting(services).user_id
         with services.db.unit() as session:
-            return {"job": _told(control.retry(session, job_id, by=by))}
+            if kind is not None:
+                wanted = (Job.kind == kind) & (Job.state != State.CANCELLED)
+                return {"jobs": [], "count": control.retry_all(session, wanted, by=by)}
+            rows = [control.retry(session, _key(one), by=by) for one in ids]
+            return {"jobs": [_told(row) for row in rows], "count": len(rows)}
 
 
-def run_cancel(job_id: int) -> dict[str, Any]:
-    """Call a job off."""
+def run_cancel(ids: Sequence[str]) -> dict[str, Any]:
+    """Call jobs off, all or none."""
     with opened() as services:
         by = acting(services).user_id
         with services.db.unit() as session:
-            return {"job": _told(control.cancel(session, services, job_id, by=by))}
+            rows = [control.cancel(session, services, _key(one), by=by) for one in ids]
+            return {"jobs": [_told(row) for row in rows], "count": len(rows)}
+
+
+def _key(text: str) -> int:
+    number = text.removeprefix("job_")
+    if not (number.isascii() and number.isdigit()):
+        raise NotFound
+    return int(number)
+
+
+def _states(word: str) -> list[str]:
+    wanted = word.upper()
+    found = [state.value for state in State if wanted in {state.value, state.public}]
+    if not found:
+        raise Invalid("JOB_STATE_UNKNOWN", path=["--state"], state=word)
+    return found
 
 
 def warn_of_failed(services: Services) -> int:
@@ -63,6 +100,9 @@ def warn_of_failed(services: Services) -> int:
 
 def show_jobs(found: dict[str, Any]) -> None:
     """Print jobs."""
+    if not found["jobs"] and "count" in found:
+        show.line(show.say(N_("{n} jobs will run again."), n=found["count"]))
+        return
     show.table(
         [
             show.say(N_("Job")),
@@ -80,6 +120,7 @@ def run_advance(days: int) -> dict[str, Any]:
     with opened() as services, show.progress() as on_progress:
         if services.settings.env == "production":
             raise WrongState("CLOCK_PRODUCTION")
+        schedule.sync(services.db, services.settings.time_zone)
         with services.db.unit() as session:
             testclock.advance(session, timedelta(days=days))
         ran = drain(services, on_progress=on_progress)

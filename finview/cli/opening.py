@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from finview.accounts.access import Role, Viewer, viewer_of
-from finview.accounts.users import create_user, find_user
+from finview.accounts.users import COMMAND_LINE, create_user, find_user
 from finview.api.engine.ids import split
 from finview.app import migrate, open_services
 from finview.cli.show import locale
@@ -34,7 +34,7 @@ sentences(
     }
 )
 
-OWN_EMAIL = "terminal@finview.test"
+OWN_EMAIL = COMMAND_LINE
 """The user in whose name commands act; .test belongs to nobody, and it has no password."""
 
 T = TypeVar("T", bound=Base)

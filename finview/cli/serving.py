@@ -2,22 +2,20 @@
 
 import logging
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
-from types import FrameType
 
 import orjson
-import uvicorn
 
 from finview.cli import show
 from finview.cli.opening import opened, read_settings, start
 from finview.db.migrations import check_current
 from finview.db.runtime import Services
 from finview.i18n import N_
+from finview.jobs import metrics
+from finview.jobs.processes import supervise
 from finview.jobs.worker import EmbeddedWorker, work
 from finview.settings import Settings
-from finview.web.server import create_app, settle
+from finview.web import server
 
 LOG = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
@@ -33,20 +31,13 @@ def serve(services: Services, *, host: str, port: int, with_worker: bool) -> Non
     """Serve opened services; the worker stops after the last request, gracefully."""
     # uvicorn raises the signal again once it has shut down; the worker is to stop after that.
     signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    if services.settings.metrics_bind:
+        metrics.serve(services, services.settings.metrics_bind)
     worker = EmbeddedWorker(services) if with_worker else None
     if worker is not None:
         worker.start()
     try:
-        app = create_app(services)
-        settle()
-        uvicorn.run(
-            app,
-            host=host,
-            port=port,
-            log_config=None,
-            lifespan="off",
-            ws_max_size=services.settings.json_body_bytes_max,
-        )
+        server.run(services, host=host, port=port)
     finally:
         if worker is not None:
             worker.stop()
@@ -55,35 +46,23 @@ def serve(services: Services, *, host: str, port: int, with_worker: bool) -> Non
 def run_worker(*, queues: Sequence[str] | None, processes: int, threads: int | None) -> bool:
     """Run jobs until a signal comes; return whether all of them ended in time."""
     log_to_stderr()
-    if processes > 1:
-        return _supervise(processes, queues, threads)
+    settings = read_settings()  # a wrong one is told before anything is begun
 
-    def build() -> Services:
-        services = start(read_settings(), role="worker")
-        check_current(services.db)
-        return services
+    def one(number: int) -> bool:
+        def build() -> Services:
+            services = start(settings, role="worker")
+            check_current(services.db)
+            if settings.metrics_bind:
+                metrics.serve(services, settings.metrics_bind, offset=number)
+            return services
 
-    def ready() -> None:
-        show.note(show.say(N_("Working. Stop with Ctrl-C.")))
+        def ready() -> None:
+            if number == 0:
+                show.note(show.say(N_("Working. Stop with Ctrl-C.")))
 
-    return work(build, queues=queues, threads=threads, on_ready=ready)
+        return work(build, queues=queues, threads=threads, on_ready=ready)
 
-
-def _supervise(processes: int, queues: Sequence[str] | None, threads: int | None) -> bool:
-    """Run several workers and hand signals on to them; return whether all ended well."""
-    command = [sys.executable, "-m", "finview", "worker"]
-    command += ["--queues", ",".join(queues)] if queues else []
-    command += ["--threads", str(threads)] if threads else []
-    workers: list[subprocess.Popen[bytes]] = []
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        for one in workers:
-            one.send_signal(number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    workers += [subprocess.Popen(command) for _ in range(processes)]  # noqa: S603  # our own command
-    return all([one.wait() == 0 for one in workers])  # noqa: C419  # every one is waited for
+    return one(0) if processes == 1 else supervise(processes, one)
 
 
 class _JsonLines(logging.Formatter):

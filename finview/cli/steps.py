@@ -31,6 +31,7 @@ from finview.imports.models import (
 )
 from finview.imports.rulebook import message
 from finview.imports.staging import section_counts
+from finview.imports.terms import terms_of
 from finview.jobs.runner import drain
 from finview.money import Money
 
@@ -97,7 +98,7 @@ class ImportSteps:
             if row.state != ImportState.MAPPING:
                 return
             mapped = {c.field for c in self._columns(session) if c.field}
-            missing = missing_required(mapped, row.debtor_kind)
+            missing = missing_required(mapped, row.debtor_kind, terms_of(row).required)
         if missing:
             labels = [translate(FIELDS[name].label, self.viewer.locale) for name in missing]
             raise FieldRequired(fields=labels, names=missing)

@@ -39,6 +39,10 @@ class Claim:
     contract_subject: str | None = None
     contract_date: date | None = None
     breathing_until: date | None = None
+    closed_on: date | None = None
+    settlement_minor: int = 0
+    waived_minor: int = 0
+    paid_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +118,10 @@ def _values(claim: Claim, parties: Parties, today: date) -> dict[str, Any]:
         "invoice_date": list(claim.invoice_dates),
         "pay_by": claim.breathing_until if breathing else today + PAY_WITHIN,
         "today": today,
+        "closed_on": claim.closed_on,
+        "settlement_amount": money(claim.settlement_minor),
+        "waived_amount": money(claim.waived_minor),
+        "paid_on": claim.paid_on,
         "authority": parties.unit_company.get("authority"),
         "data_source": parties.client,
         "privacy_link": parties.unit_company.get("privacyLink"),

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from finview.cases.closing import closing_facts
 from finview.cases.components import Breathing
 from finview.cases.models import Case, Debtor, DebtorKind, EmailPoint, Invoice, PointState
 from finview.cases.statement import balances
@@ -49,6 +50,7 @@ def claim_of(session: Session, case: Case, *, today: date) -> Claim:
         contract_subject=case.contract_subject,
         contract_date=case.contract_date,
         breathing_until=breathing.ends_on,
+        **closing_facts(session, case),
     )
 
 
@@ -62,7 +64,7 @@ def parties_of(session: Session, case: Case, debtor: Debtor, *, locale: str) -> 
         client=str(customer.company.get("name") or customer.name),
         client_address=_address(customer.company),
         unit=str(unit.company.get("name") or unit.name),
-        unit_company=unit.company,
+        unit_company={**unit.company, **unit.bank},
         footer=str(unit.email_footers.get(locale) or ""),
         reply_to=str(unit.email_settings.get("replyTo") or unit.email_settings.get("sender") or ""),
     )
@@ -71,7 +73,8 @@ def parties_of(session: Session, case: Case, debtor: Debtor, *, locale: str) -> 
 def sender_of(unit: BusinessUnit) -> Mailbox | None:
     """Return the sender a business unit writes as; without one, that of the installation."""
     address = unit.email_settings.get("sender")
-    name = str(unit.company.get("name") or unit.name)
+    own = unit.email_settings.get("senderName")
+    name = str(own or unit.company.get("name") or unit.name)
     return Mailbox(address=str(address), name=name) if address else None
 
 

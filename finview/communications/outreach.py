@@ -13,6 +13,7 @@ from finview.cases.timeline import note
 from finview.communications.compose import compose
 from finview.communications.facts import address_of, claim_of, mailbox, parties_of, sender_of
 from finview.communications.models import Outreach, OutreachState
+from finview.communications.wording import MESSAGES
 from finview.customers.models import BusinessUnit, Customer
 from finview.customers.preferences import chain
 from finview.db.events import emit
@@ -42,6 +43,8 @@ sentences(
         "MESSAGE_BREATHING_SPACE_NOTICE": N_("notice of the breathing space"),
         "MESSAGE_FIRST_DEMAND": N_("first demand"),
         "MESSAGE_REMINDER": N_("reminder"),
+        "MESSAGE_CASE_CLOSED_PAID": N_("confirmation that all is paid"),
+        "MESSAGE_CASE_CLOSED_SETTLED": N_("confirmation that the settlement is kept"),
     }
 )
 
@@ -137,7 +140,8 @@ class SendEmail:
         case = session.scalars(select(Case).where(Case.id == row.case_id).with_for_update()).one()
         debtor = session.get_one(Debtor, case.debtor_id)
         to = address_of(session, debtor.id)
-        if case.status in SILENT:
+        completes = MESSAGES[row.template].completes
+        if case.status in SILENT and not (completes and case.status == CaseStatus.CLOSED):
             _finish(session, row, S.CANCELLED)
             return None
         customer = session.get_one(Customer, case.customer_id)

@@ -36,13 +36,17 @@ BLOCKS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageType:
-    """A message: its subject, its body with blocks in square brackets, and what it asserts."""
+    """A message: its subject, its body with blocks in square brackets, and what it asserts.
+
+    One that `completes` is sent when a case was closed; every other one is not sent any more then.
+    """
 
     id: str
     subject: str
     body: str
     asserts_claim: bool = False
     first_demand: bool = False
+    completes: bool = False
 
 
 MESSAGES: Mapping[str, MessageType] = {
@@ -83,6 +87,27 @@ MESSAGES: Mapping[str, MessageType] = {
                 "difficult at the moment? You can arrange instalments: {reply_to}."
             ),
             asserts_claim=True,
+        ),
+        MessageType(
+            id="case_closed_paid",
+            subject=N_("Your case {case} is closed"),
+            body=N_(
+                "We have received your payments of {payments} in full. Case {case} was closed on "
+                "{closed_on}; there is nothing more to do. Thank you. Please keep this message as "
+                "confirmation."
+            ),
+            completes=True,
+        ),
+        MessageType(
+            id="case_closed_settled",
+            subject=N_("Your case {case} is complete"),
+            body=N_(
+                "The agreed settlement amount of {settlement_amount} was received in full on "
+                "{paid_on}. This fulfils the settlement; the remaining {waived_amount} is waived. "
+                "Case {case} was closed on {closed_on}; there is nothing more to do. Thank you. "
+                "Please keep this message as confirmation."
+            ),
+            completes=True,
         ),
     )
 }

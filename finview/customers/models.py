@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from finview.db.base import Base, Id, Json, Scope, UtcDateTime
+from finview.db.files import StoredFile
 
 
 class BusinessUnit(Base):
@@ -24,6 +25,9 @@ class BusinessUnit(Base):
     email_settings: Mapped[dict[str, Any]] = mapped_column(Json)
     invoice_settings: Mapped[dict[str, Any]] = mapped_column(Json)
     email_footers: Mapped[dict[str, Any]] = mapped_column(Json)
+    bank: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    base_rate_source: Mapped[str | None] = mapped_column(String(60))
+    logo_file_id: Mapped[int | None] = mapped_column(ForeignKey(StoredFile.id))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     lock_version: Mapped[int] = mapped_column(default=1)
 
@@ -41,16 +45,32 @@ class Customer(Base):
     currency: Mapped[str] = mapped_column(String(3))
     locale: Mapped[str] = mapped_column(String(8))
     company: Mapped[dict[str, Any]] = mapped_column(Json)
+    responsible_user_id: Mapped[int | None] = mapped_column(ForeignKey("account_user.id"))
     enrichment_granted: Mapped[bool] = mapped_column(default=False)
+    settings_saved: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     lock_version: Mapped[int] = mapped_column(default=1)
 
 
 class CustomerContact(Base):
-    """A person's link to a customer: what they are to it, and whether they may sign in."""
+    """A person's link to a customer: what they are to it, and whether they may sign in.
+
+    One commercial contact of a customer is the primary one. `notice_at` is when the notice about
+    the link began to leave.
+    """
 
     __tablename__ = "customer_contact"
-    __table_args__ = (Index("customer_contact_once", "customer_id", "user_id", unique=True),)
+    __table_args__ = (
+        Index("customer_contact_once", "customer_id", "user_id", unique=True),
+        Index(
+            "customer_contact_primary",
+            "customer_id",
+            unique=True,
+            sqlite_where=text("is_primary"),
+            postgresql_where=text("is_primary"),
+        ),
+        CheckConstraint("is_commercial OR NOT is_primary", name="primary_is_commercial"),
+    )
     __scope__: ClassVar = Scope(customer="customer_id")
 
     id: Mapped[Id]
@@ -59,10 +79,13 @@ class CustomerContact(Base):
     first_name: Mapped[str] = mapped_column(String(100))
     last_name: Mapped[str] = mapped_column(String(100))
     phone: Mapped[str | None] = mapped_column(String(20))
+    locale: Mapped[str] = mapped_column(String(8))
     is_commercial: Mapped[bool] = mapped_column(default=False)
+    is_primary: Mapped[bool] = mapped_column(default=False)
     is_operational: Mapped[bool] = mapped_column(default=False)
     has_access: Mapped[bool] = mapped_column(default=False)
     portfolio_ids: Mapped[list[int]] = mapped_column(Json)
+    notice_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     lock_version: Mapped[int] = mapped_column(default=1)
 

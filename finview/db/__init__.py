@@ -15,11 +15,17 @@ from sqlalchemy.orm import Session, sessionmaker
 from finview import clock
 from finview.db import deadline as deadlines
 from finview.db import postgres, sqlite
+from finview.db.bus import Bus
 from finview.db.deadline import Deadline
+from finview.db.glances import Glance, Glances
 from finview.settings import Settings
 
 _OFFSET = "SELECT offset_ms FROM clock_offset WHERE id = 1"
 _RETRIED_STATES = {"40001", "40P01"}  # serialization failure, deadlock
+
+
+ANY = "*"
+"""The queue under which every ring is heard."""
 
 
 class WakeUp:
@@ -33,6 +39,7 @@ class WakeUp:
         """Wake everybody who waits for a queue."""
         with self._condition:
             self._rings[queue] += 1
+            self._rings[ANY] += 1
             self._condition.notify_all()
 
     def rings(self, queue: str) -> int:
@@ -51,6 +58,7 @@ class Database:
 
     def __init__(self, settings: Settings, *, role: str = "finview") -> None:
         json = {"json_serializer": _dump, "json_deserializer": orjson.loads}
+        self.settings = settings
         self.url = settings.url
         self.dialect = "sqlite" if self.url.startswith("sqlite") else "postgresql"
         self._moves_clock = settings.env == "development"
@@ -65,15 +73,14 @@ class Database:
             self.lock = None
         self._writers = sessionmaker(self.writer, expire_on_commit=False)
         self._readers = sessionmaker(self.reader, expire_on_commit=False)
-        self._glances = sessionmaker(self.glancer, expire_on_commit=False)
-        for sessions in (self._readers, self._glances):
-            event.listen(sessions, "before_flush", _refuse_flush)
+        self._glances = Glances(self.glancer)
+        event.listen(self._readers, "before_flush", _refuse_flush)
         for engine in {self.writer, self.reader}:
             deadlines.watch(engine)
         self._here = threading.local()
         self.wake = WakeUp()
-        self.commits = WakeUp()
-        """Rings after each commit of this process, for those who watch rows."""
+        self.commits = Bus(self.url, file=self.dialect == "sqlite")
+        """Rings after each commit, for those who watch rows."""
 
     @classmethod
     def open(cls, settings: Settings, *, role: str = "finview") -> Self:
@@ -112,7 +119,7 @@ class Database:
                     session.close()
         finally:
             self._here.unit = False
-        self.commits.ring("")
+        self.commits.ring()
         _run(session, "after_commit")
 
     @contextmanager
@@ -130,26 +137,29 @@ class Database:
             session.close()  # not rollback: what was read stays readable
 
     @contextmanager
-    def glance(self, *, deadline_s: float | None = None) -> Iterator[Session]:
-        """Open a reading session without a transaction: each statement sees what is there then.
+    def glance(self, *, deadline_s: float | None = None) -> Iterator[Glance]:
+        """Lend a connection without a transaction: each statement sees what is there then.
 
-        For what one statement answers. PostgreSQL ends it after `operation_s_max` in any case.
+        For what one statement answers. With `deadline_s` SQLite stops it after that time, while
+        PostgreSQL has its time-out, `operation_s_max`, set on these connections from the start.
         """
-        session = self._glances(info={"database": self})
-        on_sqlite = deadline_s is not None and self.dialect == "sqlite"
         try:
-            self._begin(session, Deadline(deadline_s) if on_sqlite and deadline_s else None)
-            yield session
-        finally:
-            deadlines.end(session)
-            session.close()
+            with self._glances.open() as glance:
+                if deadline_s is not None and self.dialect == "sqlite":
+                    deadlines.watch_driver(glance.driver, Deadline(deadline_s))
+                if self._moves_clock:
+                    _move_clock(next(iter(glance.fetch(_OFFSET, {})), (0,))[0])
+                yield glance
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                self._glances.forget()
+            raise
 
     def _begin(self, session: Session, deadline: Deadline | None) -> None:
         if deadline is not None:
             deadlines.begin(session, deadline)
         if self._moves_clock:
-            found = session.connection().exec_driver_sql(_OFFSET).scalar()
-            clock.move(timedelta(milliseconds=found or 0))
+            _move_clock(session.connection().exec_driver_sql(_OFFSET).scalar())
 
     def create_schema(self) -> None:
         """Create all tables and triggers as the code declares them (tests; else `migrate`)."""
@@ -158,11 +168,16 @@ class Database:
         with self.writer.begin() as connection:
             tables.Base.metadata.create_all(connection)
 
+    def checkpoint(self) -> int:
+        """Write SQLite's log back into the file; return how many pages readers still hold in it."""
+        return sqlite.checkpoint(sqlite.path_of(self.url)) if self.dialect == "sqlite" else 0
+
     def close(self) -> None:
         """Close every connection."""
+        self.commits.close()
         self.writer.dispose()
         self.reader.dispose()
-        self.glancer.dispose()
+        self._glances.close()
 
     @property
     def engine(self) -> Engine:
@@ -202,6 +217,10 @@ def is_transient(error: BaseException) -> bool:
 def _run(session: Session, key: str) -> None:
     for callback in session.info.pop(key, ()):
         callback()
+
+
+def _move_clock(offset_ms: int | None) -> None:
+    clock.move(timedelta(milliseconds=offset_ms or 0))
 
 
 def _dump(value: Any) -> str:

@@ -1,24 +1,25 @@
-"""Who did what, when and why: append-only rows in one hash chain, without personal data in it."""
+"""Who did what, when and why: append-only rows in one hash chain, without personal data in it.
 
-import hashlib
+Writing a row costs what an insert costs and waits for nobody: rows are chained a second later, by
+one process at a time, in the order in which their transactions were committed.
+"""
+
 import hmac
 import secrets
 from collections.abc import Mapping
-from contextlib import closing
 from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, func, select, text, update
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, delete, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from finview import clock
-from finview.db import database_of
-from finview.db.base import Base, Id, Json, append_only
-from finview.db.jobs import on_tick
+from finview.db.base import Base, Id, Json, append_only, forbid
 
-SEAL_BATCH = 1000
-GENESIS = "0" * 64
+BEFORE, AFTER = "before", "after"
+"""The names under which the fields of a subject before and after an act are kept."""
+ERASED = "audit.erase"
 
 
 class AuditEvent(Base):
@@ -26,7 +27,9 @@ class AuditEvent(Base):
 
     __tablename__ = "audit_event"
     __table_args__ = (
-        Index("audit_event_subject", "subject_kind", "subject_id"),
+        Index("audit_event_subject", "subject_kind", "subject_id", "at", "id"),
+        Index("audit_event_actor", "actor_id", "at", "id"),
+        Index("audit_event_at", "at", "id"),
         Index(
             "audit_event_unsealed",
             "id",
@@ -61,6 +64,12 @@ class AuditValue(Base):
 
 
 append_only(AuditEvent, once=("seq", "prev_hash", "hash"))
+forbid(
+    AuditValue,
+    "audit_value_no_update",
+    on="UPDATE",
+    message="audit_value is written once and only ever erased",
+)
 
 
 def record(
@@ -70,21 +79,27 @@ def record(
     actor_id: int | None,
     subject: tuple[str, int],
     reason: str | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
     personal: Mapping[str, str] | None = None,
     **facts: Any,
 ) -> int:
     """Record an act in the caller's transaction and return its id.
 
-    `facts` are ids, counts and codes, JSON-able and never personal; `personal` values are kept
-    apart and enter the chain only as a salted HMAC.
+    `before` and `after` hold fields of the subject by name; with both given, those that are equal
+    are left out. They and the `personal` values are kept apart and enter the chain only as a salted
+    HMAC, so that a person can be forgotten; the names of the changed fields stay. `facts` are ids,
+    counts and codes, JSON-able and never personal. Nothing here may be a secret.
     """
     data: dict[str, Any] = dict(facts)
-    values = {name: (value, secrets.token_bytes(16)) for name, value in (personal or {}).items()}
+    apart = dict(personal or {})
+    was, now = _changed(before, after)
+    if was or now:
+        data["changed"] = sorted(was.keys() | now.keys())
+    apart |= {name: _json(side) for name, side in ((BEFORE, was), (AFTER, now)) if side}
+    values = {name: (value, secrets.token_bytes(16)) for name, value in apart.items()}
     if values:
-        data["personal"] = {
-            name: hmac.new(salt, value.encode(), "sha256").hexdigest()
-            for name, (value, salt) in values.items()
-        }
+        data["personal"] = {name: commitment(*pair) for name, pair in values.items()}
     made = AuditEvent(
         at=clock.now(),
         actor_id=actor_id,
@@ -101,56 +116,38 @@ def record(
     return made.id
 
 
-@on_tick("audit.seal")
-def seal(session: Session) -> int:
-    """Chain the rows that aren't yet; return how many. One transaction seals at a time."""
-    unsealed = (
-        select(AuditEvent).where(AuditEvent.seq.is_(None)).order_by(AuditEvent.id).limit(SEAL_BATCH)
+def commitment(value: str, salt: bytes) -> str:
+    """Return what the chain holds instead of a personal value."""
+    return hmac.new(salt, value.encode(), "sha256").hexdigest()
+
+
+def erase(
+    session: Session, subject: tuple[str, int], *, by: int | None, reason: str | None = None
+) -> int:
+    """Forget the personal values of every act on a subject; return how many. The chain still holds.
+
+    The erasing is an act itself: without it `verify` would take missing values for tampering.
+    """
+    of_subject = select(AuditEvent.id).where(
+        AuditEvent.subject_kind == subject[0], AuditEvent.subject_id == subject[1]
     )
-    if database_of(session).dialect == "postgresql" and not session.scalar(
-        text("SELECT pg_try_advisory_xact_lock(hashtext('finview.audit.seal'))")
-    ):
-        return 0
-    rows = list(session.scalars(unsealed))
-    if not rows:
-        return 0
-    last = session.scalar(select(func.max(AuditEvent.seq))) or 0
-    before = session.scalar(select(AuditEvent.hash).where(AuditEvent.seq == last)) or GENESIS
-    for seq, row in enumerate(rows, start=last + 1):
-        digest = _hash(before, row, seq)
-        session.execute(
-            update(AuditEvent)
-            .where(AuditEvent.id == row.id)
-            .values(seq=seq, prev_hash=before, hash=digest)
-            .execution_options(synchronize_session=False)
-        )
-        before = digest
-    return len(rows)
+    gone = session.scalars(
+        delete(AuditValue)
+        .where(AuditValue.audit_event_id.in_(of_subject))
+        .returning(AuditValue.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    record(session, ERASED, actor_id=by, subject=subject, reason=reason, values=len(gone))
+    return len(gone)
 
 
-def first_broken(session: Session) -> int | None:
-    """Return the id of the first row whose chain doesn't hold, None when all do."""
-    before, expected = GENESIS, 1
-    sealed = select(AuditEvent).where(AuditEvent.seq.is_not(None)).order_by(AuditEvent.seq)
-    with closing(session.scalars(sealed.execution_options(yield_per=SEAL_BATCH))) as rows:
-        for row in rows:
-            seq = row.seq or 0
-            if seq != expected or row.prev_hash != before or row.hash != _hash(before, row, seq):
-                return row.id
-            before, expected = row.hash, seq + 1
-    return None
+def _changed(
+    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    was, now = dict(before or {}), dict(after or {})
+    same = {name for name in was.keys() & now.keys() if was[name] == now[name]}
+    return tuple({k: v for k, v in side.items() if k not in same} for side in (was, now))  # type: ignore[return-value]  # two sides give two
 
 
-def _hash(before: str, row: AuditEvent, seq: int) -> str:
-    content = {
-        "seq": seq,
-        "id": row.id,
-        "at": clock.to_ms(row.at),
-        "actor": row.actor_id,
-        "action": row.action,
-        "subject": [row.subject_kind, row.subject_id],
-        "reason": row.reason,
-        "data": row.data,
-    }
-    canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(before.encode() + canonical).hexdigest()
+def _json(fields: Mapping[str, Any]) -> str:
+    return orjson.dumps(fields, default=str, option=orjson.OPT_SORT_KEYS).decode()

@@ -61,6 +61,11 @@ def begin(session: Session, deadline: Deadline) -> None:
     deadline.connection = connection
 
 
+def watch_driver(driver: Any, deadline: Deadline) -> None:
+    """Let the deadline act on a connection of SQLite's driver, until another one does."""
+    driver.set_progress_handler(deadline.over, STEPS)
+
+
 def end(session: Session) -> None:
     """Take the deadline off the connection before it goes back; what happened stays readable."""
     deadline = session.info.get(_KEY)

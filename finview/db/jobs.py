@@ -91,6 +91,7 @@ class Job(Base):
         _partial("job_lease", "lease_until", where="state IN ('DISPATCHED','RUNNING')"),
         _partial("job_final", "finished_at", "id", where=f"state IN ({_listed(FINAL)})"),
         _partial("job_parked", "park_key", where="state = 'PARKED'"),
+        _partial("job_dead", "kind", "id", where="state = 'DEAD'"),
         Index("job_subject", "subject_kind", "subject_id"),
     )
     __scope__: ClassVar = Scope(customer="customer_id", portfolio="portfolio_id")
@@ -117,6 +118,7 @@ class Job(Base):
     progress_total: Mapped[int | None]
     phase: Mapped[str | None] = mapped_column(String(60))
     cursor: Mapped[dict[str, Any] | None]
+    result: Mapped[dict[str, Any] | None]
     error_code: Mapped[str | None] = mapped_column(String(60))
     error_params: Mapped[dict[str, Any] | None]
     error_trace: Mapped[str | None] = mapped_column(Text)
@@ -130,6 +132,20 @@ class Job(Base):
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+
+class Worker(Base):
+    """A process that runs jobs; its heart beats by the database's clock, in milliseconds."""
+
+    __tablename__ = "worker"
+    __table_args__ = (Index("worker_beat", "beat_at"),)
+
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(String(120), unique=True)
+    queues: Mapped[list[str]]
+    threads: Mapped[int]
+    started_at: Mapped[int]
+    beat_at: Mapped[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +169,10 @@ class JobError:
 
 @dataclass(slots=True, kw_only=True)
 class JobView:
-    """What a handler knows of its job; `cursor` is kept up to date after each chunk."""
+    """What a handler knows of its job; `cursor` is kept up to date after each chunk.
+
+    What it puts into `result` is stored with the job when it is done, and shown: counts, no names.
+    """
 
     id: int
     kind: str
@@ -164,6 +183,7 @@ class JobView:
     subject: Subject | None
     trace_id: str
     services: "Services"
+    result: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

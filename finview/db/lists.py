@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import Any
 
 import orjson
-from sqlalchemy import BindParameter, Boolean, ColumnElement, Dialect, Text, bindparam
+from sqlalchemy import BindParameter, ColumnElement, Dialect, Text, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
@@ -38,10 +38,13 @@ class _Values(TypeDecorator[Any]):
 
 
 class _OneOf(FunctionElement[bool]):
-    """The condition; its clauses are the column and the parameter."""
+    """The condition; its clauses are the column and the parameter.
+
+    It has no type: SQLAlchemy would write `… = 1` after a function of type Boolean, and with that
+    SQLite reads the whole table instead of looking each value up.
+    """
 
     name = "one_of"
-    type = Boolean()
     inherit_cache = True
 
 

@@ -59,16 +59,31 @@ def glancing(url: str, json: dict[str, Any], role: str, deadline_s: float) -> En
     )
 
 
-class Listener(threading.Thread):
-    """Hears on a connection of its own which queues other processes have put work into.
+def plain_url(url: str) -> str:
+    """Return a URL of SQLAlchemy as psycopg takes it."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
-    A pooler in transaction mode breaks LISTEN; then the workers' polling is all there is.
+
+class Listener(threading.Thread):
+    """Hears on a connection of its own what other processes say: which queues have got work.
+
+    A pooler in transaction mode breaks LISTEN; then polling is all there is. `on_listening` is
+    called whenever it begins to hear: what was said before was missed.
     """
 
-    def __init__(self, url: str, ring: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        url: str,
+        ring: Callable[[str], None],
+        *,
+        channel: str = CHANNEL,
+        on_listening: Callable[[], None] | None = None,
+    ) -> None:
         super().__init__(name="finview-listener", daemon=True)
-        self._url = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._url = plain_url(url)
         self._ring = ring
+        self._channel = channel
+        self._on_listening = on_listening
         self._stop_asked = threading.Event()
 
     def run(self) -> None:
@@ -87,7 +102,9 @@ class Listener(threading.Thread):
 
     def _listen(self) -> None:
         with psycopg.connect(self._url, autocommit=True) as connection:
-            connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
+            connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+            if self._on_listening is not None:
+                self._on_listening()
             while not self._stop_asked.is_set():
                 for note in connection.notifies(timeout=LISTEN_S, stop_after=1):
                     self._ring(note.payload)

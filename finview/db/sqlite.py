@@ -30,7 +30,9 @@ sentences(
 
 BUSY_TIMEOUT_MS = 30_000
 WRITER_WAIT_S = 60.0
+CHECKPOINT_WAIT_S = 0.2
 GLANCE_CACHE_KIB = 32_768
+WRITE_CACHE_KIB = 16_384
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "ceph", "glusterfs"}
 
 
@@ -149,9 +151,23 @@ def engines(url: str, json: dict[str, Any]) -> tuple[Engine, Engine]:
         engine.dialect.type_compiler_instance = StrictTypes(engine.dialect)
         event.listen(engine, "connect", _prepare)
     event.listen(reader, "connect", _only_reads)
+    event.listen(writer, "connect", _gathers)
     event.listen(writer, "begin", _begin_writing)
     event.listen(reader, "begin", _begin_reading)
     return writer, reader
+
+
+def checkpoint(path: Path) -> int:
+    """Write the log back into the file and cut it off; return how many pages are left in it.
+
+    It waits a moment for those who read, and leaves the rest to the next time.
+    """
+    connection = sqlite3.connect(path, timeout=CHECKPOINT_WAIT_S, isolation_level=None)
+    try:
+        _busy, pages, moved = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return max(0, int(pages) - int(moved))
+    finally:
+        connection.close()
 
 
 def glancing(url: str, json: dict[str, Any]) -> Engine:
@@ -162,6 +178,7 @@ def glancing(url: str, json: dict[str, Any]) -> Engine:
         max_overflow=64,
         pool_reset_on_return=None,
         isolation_level="AUTOCOMMIT",
+        paramstyle="named",
         **json,
     )
     event.listen(engine, "connect", _prepare)
@@ -189,6 +206,12 @@ def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
 def _only_reads(connection: sqlite3.Connection, _record: Any) -> None:
     connection.create_function("base64url", 1, _base64url, deterministic=True)
     connection.execute("PRAGMA query_only = ON").close()
+
+
+def _gathers(connection: sqlite3.Connection, _record: Any) -> None:
+    # A chunk of an import changes thousands of pages: those the default of 2 MB can't hold are
+    # written to the log before the end, and often again.
+    connection.execute(f"PRAGMA cache_size = -{WRITE_CACHE_KIB}").close()
 
 
 def _remembers(connection: sqlite3.Connection, _record: Any) -> None:

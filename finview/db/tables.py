@@ -5,7 +5,8 @@ from finview.db.base import Base
 from finview.db.events import EventInbox
 from finview.db.files import StoredFile
 from finview.db.idempotency import Idempotency
-from finview.db.jobs import Job
+from finview.db.jobs import Job, Worker
+from finview.db.schedule import Schedule
 from finview.db.testclock import ClockOffset
 
 __all__ = [
@@ -16,5 +17,7 @@ __all__ = [
     "EventInbox",
     "Idempotency",
     "Job",
+    "Schedule",
     "StoredFile",
+    "Worker",
 ]

@@ -17,6 +17,7 @@ from finview.imports.fields import FIELDS, fields_for, missing_required
 from finview.imports.mapping import normalise_header
 from finview.imports.models import Import, ImportColumn, ImportEdit, ImportState, MappingMemory
 from finview.imports.states import EDITABLE, locked, require
+from finview.imports.terms import terms_of
 from finview.imports.upload import start
 
 sentences(
@@ -115,7 +116,7 @@ def _check_fields(wanted: dict[int, str | None], row: Import, locale: str) -> No
                 field=name,
                 columns=sorted(idx for idx, f in wanted.items() if f == name),
             )
-    missing = missing_required(set(mapped), row.debtor_kind)
+    missing = missing_required(set(mapped), row.debtor_kind, terms_of(row).required)
     if missing:
         labels = [translate(FIELDS[f].label, locale) if f in FIELDS else f for f in missing]
         raise FieldRequired(path=("input", "columns"), fields=labels, names=list(missing))

@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from finview.cases.cases import open_cases
 from finview.cases.debtors import add_contact_points, create_debtors, update_debtors
 from finview.customers.models import Customer
-from finview.customers.preferences import chain, effective
 from finview.db.bulk import bulk_insert, bulk_update
 from finview.imports.models import Import, ImportEffect, ImportRow, MatchOutcome
 from finview.imports.records import ReadyRow, completions, contacts, new_cases, new_debtor
+from finview.imports.terms import terms_of
 from finview.matching import index
 from finview.matching.keys import party_keys
 from finview.plugins.contracts.matcher import Party
@@ -49,7 +49,6 @@ def commit(
     transaction; the import's row is locked by the caller.
     """
     customer = session.get_one(Customer, row.customer_id)
-    settings = effective(session, chain(customer), "imports")
     effects: list[Effect] = []
     debtors = _debtors(session, row, customer, decided, effects, by)
     planned = [
@@ -61,7 +60,7 @@ def commit(
             debtor_id=debtors[party.number],
             customer_id=row.customer_id,
             portfolio_id=row.portfolio_id,
-            case_per_invoice=settings["case_per_invoice"].value,
+            case_per_invoice=terms_of(row).case_per_invoice,
         )
     ]
     opened = open_cases(session, [entry for entry, _, _ in planned], by=by, import_id=row.id)

@@ -9,7 +9,7 @@ from finview.imports.profile import Profile, fold
 
 Fits = dict[str, float]
 
-_NUMBERS: Final = (
+NUMBERS: Final = (
     "customer_case_number",
     "customer_client_number",
     "invoice_number",
@@ -144,7 +144,7 @@ def _number_fits(column: Profile) -> Fits:
         )
     if share("date") > 0.3 or share("email") > 0.3:
         ids = -1.0
-    for name in _NUMBERS:
+    for name in NUMBERS:
         fits[name] = max(-1.0, ids)
     fits["invoice_number"] += 0.15 * (column.unique > 0.97) - 0.4 * (column.unique < 0.5)
     fits["register_no"] -= 0.2

@@ -160,16 +160,20 @@ def fields_for(kind: str) -> tuple[Field, ...]:
     return tuple(field for field in _ALL if kind in field.used_by)
 
 
-def missing_required(mapped: Set[str], kind: str) -> list[str]:
+def missing_required(
+    mapped: Set[str], kind: str, required: Mapping[str, bool] = MappingProxyType({})
+) -> list[str]:
     """Names of the required fields no column is mapped to.
 
     A debtor needs one of company, full name and last name; when all are missing, the one usual
-    for the debtor kind is named.
+    for the debtor kind is named. `required` is what a customer's settings say of single fields.
     """
     missing: list[str] = []
     if not any(field.debtor_name and field.name in mapped for field in _ALL):
         missing.append("company" if kind == BUSINESS else "full_name")
     missing += [
-        field.name for field in _ALL if kind in field.required_for and field.name not in mapped
+        field.name
+        for field in _ALL
+        if required.get(field.name, kind in field.required_for) and field.name not in mapped
     ]
     return missing

@@ -9,6 +9,7 @@ from finview import clock
 from finview.accounts.access import Viewer, find
 from finview.cases import financials
 from finview.cases.components import Breathing, parse_financials
+from finview.cases.interest import Policy
 from finview.cases.models import Case
 from finview.customers.models import Bucket, Customer
 from finview.customers.preferences import chain, effective
@@ -59,7 +60,9 @@ def settle(
         bucket_id=bucket.id,
         financials=parse_financials(bucket.financials),
         breathing=Breathing(
-            enabled=enabled, days=settings["breathing_space_days"].value if enabled else 0
+            enabled=enabled,
+            days=settings["breathing_space_days"].value if enabled else 0,
+            policy=Policy(settings["breathing_space_interest"].value),
         ),
         on=clock.today(zone_of(session, row)),
         by=by,

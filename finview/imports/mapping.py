@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as attribute
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from finview.imports.aliases import IGNORE, normalise_header
 from finview.imports.assign import best_pairs
-from finview.imports.evidence import Fits, compare, fact_for, value_fits
+from finview.imports.evidence import NUMBERS, Fits, compare, fact_for, value_fits
 from finview.imports.fields import FIELDS, fields_for, missing_required
 from finview.imports.names import NameHit, header_score, name_hits
 from finview.imports.profile import Cell, Profile, profile
@@ -44,6 +45,12 @@ ACCEPT_SCORE: Final = 0.8
 ACCEPT_MARGIN: Final = 0.12
 AMBIGUOUS_MARGIN: Final = 0.2
 MEMORY_SCORE: Final = 0.99
+FEW_VALUES: Final = 20
+"""Fewer values than these can't speak against an exact header, unless they are of another kind."""
+CONTRADICTION: Final = -0.8
+"""Values that fit a field no better than this are of another kind."""
+BETTER: Final = 0.2
+"""By so much values must fit one of a header's fields better than another to choose between them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,10 +131,18 @@ def propose(
     return [_proposal(at, columns, chosen) for at in range(len(columns))]
 
 
-def file_ready(proposals: Sequence[ColumnProposal], kind: str) -> bool:
-    """Whether the import may go on by itself: every column accepted, no required field missing."""
+def file_ready(
+    proposals: Sequence[ColumnProposal],
+    kind: str,
+    required: Mapping[str, bool] = MappingProxyType({}),
+) -> bool:
+    """Whether the import may go on by itself: every column accepted, no required field missing.
+
+    `required` is what the customer's settings say of single fields.
+    """
     mapped = {proposal.field for proposal in proposals if proposal.field is not None}
-    return all(proposal.accepted for proposal in proposals) and not missing_required(mapped, kind)
+    missing = missing_required(mapped, kind, required)
+    return all(proposal.accepted for proposal in proposals) and not missing
 
 
 def _columns(
@@ -192,7 +207,11 @@ def _blend(column: _Column, name: str) -> float:
     if fit is None:
         return 0.95 * by_name
     if hit is not None and hit.exact:
-        return 0.8 * by_name + 0.2 * max(-0.5, fit)  # a clear name outweighs odd values
+        score = 0.8 * by_name + 0.2 * max(-0.5, fit)  # a clear name outweighs odd values
+        said = min(1.0, column.values.filled / FEW_VALUES)
+        if said < 1.0 and not _contradicted(column, name, fit):
+            score = max(score, (1.0 - said) * 0.95 * by_name + said * score)
+        return score
     if by_name < 0.62:
         if name == IGNORE:
             return 0.7 * fit
@@ -203,6 +222,19 @@ def _blend(column: _Column, name: str) -> float:
     if fit < -0.8:
         blended *= 0.6
     return max(0.0, blended)
+
+
+def _contradicted(column: _Column, name: str, fit: float) -> bool:
+    """Tell whether even a few values speak against an exact header.
+
+    They are clearly none of this field's (a number without a digit), or the header may mean another
+    field that they fit better: "Kunde" above firms.
+    """
+    if name in NUMBERS and not any(map(str.isdecimal, "".join(column.values.texts))):
+        return True
+    return fit <= CONTRADICTION or any(
+        column.fits.get(other, 0.0) > fit + BETTER for other in column.hits if other != name
+    )
 
 
 def _last_name_beside_first(columns: Sequence[_Column]) -> None:

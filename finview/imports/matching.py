@@ -11,7 +11,7 @@ from finview.cases.numbers import normalised
 from finview.db.failpoints import failpoint
 from finview.db.jobs import CHUNKED, JobView, Step, job
 from finview.imports.commit import Decided, commit
-from finview.imports.errorbook import ErrorBook, error_book, keep_error_book
+from finview.imports.errorbook import ask_for_error_book
 from finview.imports.models import Import, ImportState, MatchOutcome
 from finview.imports.parties import Plan, number_rows, own_debtors, plan_of, rows_of, scored
 from finview.imports.read import import_died
@@ -20,7 +20,6 @@ from finview.matching import index, match
 from finview.matching.judge import Judgement, Work, judge
 
 PARTIES_PER_CHUNK = 500
-PAIRS_PER_CALL = 1000
 REFRESH_PER_CHUNK = 2000
 AUTO = "auto"
 CASE_NUMBER = "case_number"
@@ -36,6 +35,11 @@ class _Numbered:
     """The debtors of the file are known: every row gets the number of its party."""
 
     plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class _Created:
+    """Every party is decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class MatchRows:
         self.ended: bool = cursor.get("ended", False)
         self.plan: Plan | None = None
 
-    def prepare(self) -> _Refresh | _Numbered | _Judged | ErrorBook | None:
+    def prepare(self) -> _Refresh | _Numbered | _Judged | _Created | None:
         """Read and score the next parties, with no writing session open."""
         if self.ended:
             return None
@@ -81,11 +85,10 @@ class MatchRows:
             if not self.plan.numbered:
                 return _Numbered(self.plan)
         if self.next >= len(self.plan.groups):
-            with self.view.services.db.reading() as session:
-                return error_book(session, session.get_one(Import, self.import_id))
+            return _Created()
         return self._judged(self.plan)
 
-    def write(self, session: Session, work: _Refresh | _Numbered | _Judged | ErrorBook) -> Step:
+    def write(self, session: Session, work: _Refresh | _Numbered | _Judged | _Created) -> Step:
         """Write one chunk: debtors, cases, effects and where each row went."""
         if isinstance(work, _Refresh):
             index.refresh(session, limit=REFRESH_PER_CHUNK)
@@ -99,9 +102,9 @@ class MatchRows:
         if isinstance(work, _Numbered):
             number_rows(session, self.import_id, work.plan)
             return self._step()
-        if isinstance(work, ErrorBook):
-            keep_error_book(session, self.view.services, row, work)
+        if isinstance(work, _Created):
             row.state = ImportState.CREATED
+            ask_for_error_book(session, row)
             self.ended = True
             return self._step()
         assert self.plan is not None
@@ -157,14 +160,7 @@ class MatchRows:
                 customer_id=plan.customer_id,
                 case_numbers=case_numbers,
             )
-        scores = scored(
-            plan.matcher,
-            work.parties,
-            work.existing,
-            work.pairs,
-            work.population,
-            work.frequencies,
-        )
+        scores = scored(plan.matcher, work.asked)
         judgements = judge(work, scores, auto=plan.auto, review=plan.review)
         return _Judged(self.next, rows, work, judgements)
 

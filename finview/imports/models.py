@@ -78,6 +78,8 @@ class Import(Base):
     state: Mapped[str] = mapped_column(String(20), index=True)
     # {"read": how (reading.process.ReadPlan), "format": xlsx or csv, "mac_dates": from 1904}
     plan: Mapped[dict[str, Any]] = mapped_column(Json)
+    # The customer's import settings of that day (terms.Terms).
+    terms: Mapped[dict[str, Any]] = mapped_column(Json)
     formats: Mapped[dict[str, Any]] = mapped_column(Json)
     notices: Mapped[list[Any]] = mapped_column(Json)
     mapping_version: Mapped[int] = mapped_column(default=0)

@@ -1,6 +1,6 @@
 """The debtors of one file: found once, numbered in the rows, found again the same after a crash."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, select
@@ -8,21 +8,22 @@ from sqlalchemy.orm import Session
 
 from finview.cases.models import Debtor
 from finview.customers.models import Customer
-from finview.customers.preferences import chain, effective
+from finview.customers.preferences import chain
 from finview.db.bulk import bulk_update
 from finview.db.runtime import Services
 from finview.imports.models import Import, ImportRow, Section
 from finview.imports.records import ReadyRow, raw_party
+from finview.imports.terms import terms_of
 from finview.matching import match, within
 from finview.matching.names import shipped
 from finview.matching.normalise import party
+from finview.matching.pairs import Pairs
 from finview.matching.search import Cache
 from finview.plugins.bindings import Bound, resolve
-from finview.plugins.contracts.matcher import MatchBatch, Party, Score
+from finview.plugins.contracts.matcher import Party, Score
 from finview.plugins.errors import Misconfigured
 from finview.plugins.manager import Plugins
 
-PAIRS_PER_CALL = 1000
 ROWS_AT_ONCE = 1000
 
 
@@ -56,7 +57,7 @@ def plan_of(services: Services, import_id: int) -> Plan:
         row = session.get_one(Import, import_id)
         customer = session.get_one(Customer, row.customer_id)
         scopes = chain(customer)
-        settings = effective(session, scopes, "imports")
+        terms = terms_of(row)
         matcher = resolve(session, services.get(Plugins), scopes, "matcher")
         if matcher is None:
             raise Misconfigured("no matcher is bound")
@@ -69,16 +70,15 @@ def plan_of(services: Services, import_id: int) -> Plan:
         counts, population = match.name_counts(
             session, parties, cache=cache, ignore=own_debtors(session, import_id)
         )
-    auto = float(settings["auto_match_percent"].value)
-    review = float(settings["review_percent"].value)
+    auto, review = float(terms.auto_match_percent), float(terms.review_percent)
     groups: Sequence[within.Group]
     if numbers:
         groups = within.regroup(parties, numbers)
     else:
         table = shipped().with_counts(counts, population)
         inside = within.start(parties, client_numbers, table)
-        scores = scored(matcher, inside.parties, inside.parties, inside.pairs, population, counts)
-        groups = within.finish(inside, scores, table, auto=auto, review=review).groups
+        scores = scored(matcher, inside.asked)
+        groups = within.finish(inside, scores, auto=auto, review=review).groups
     return Plan(
         rows=rows,
         groups=groups,
@@ -87,7 +87,7 @@ def plan_of(services: Services, import_id: int) -> Plan:
         auto=auto,
         review=review,
         customer_id=row.customer_id,
-        by_number=bool(settings["match_on_customer_case_number"].value),
+        by_number=terms.match_on_customer_case_number,
         cache=cache,
     )
 
@@ -131,26 +131,6 @@ def _ready_rows(
         yield number, ReadyRow(no, data, client_number)
 
 
-def scored(
-    matcher: Bound,
-    incoming: Sequence[Party],
-    existing: Sequence[Party],
-    pairs: Sequence[tuple[int, int]],
-    population: int,
-    frequencies: Mapping[tuple[str, str], int],
-) -> list[Score]:
-    """Ask the matcher about pairs, some at a time, each call with only the parties it needs."""
-    scores: list[Score] = []
-    for at in range(0, len(pairs), PAIRS_PER_CALL):
-        part = pairs[at : at + PAIRS_PER_CALL]
-        left = {number: n for n, number in enumerate(dict.fromkeys(p[0] for p in part))}
-        right = {number: n for n, number in enumerate(dict.fromkeys(p[1] for p in part))}
-        batch = MatchBatch(
-            incoming=[incoming[number] for number in left],
-            existing=[existing[number] for number in right],
-            pairs=[(left[a], right[b]) for a, b in part],
-            population=population,
-            frequencies=frequencies,
-        )
-        scores += matcher.call("score", batch)
-    return scores
+def scored(matcher: Bound, asked: Pairs) -> list[Score]:
+    """Ask the matcher about pairs, some at a time."""
+    return [score for batch in asked.batches() for score in matcher.call("score", batch)]

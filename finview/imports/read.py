@@ -25,6 +25,7 @@ from finview.imports.models import (
 from finview.imports.reading.limits import Limits
 from finview.imports.reading.process import Probe, probe
 from finview.imports.staging import settled_kind
+from finview.imports.terms import terms_of
 from finview.imports.upload import start
 
 SAMPLES_SHOWN = 3
@@ -100,7 +101,7 @@ class ReadFile:
         session.execute(delete(ImportColumn).where(ImportColumn.import_id == row.id))
         bulk_insert(session, ImportColumn, [_column(row.id, c) for c in work.columns])
         row.formats = _first_formats(work, row.phone_country)
-        if file_ready(work.columns, row.debtor_kind):
+        if file_ready(work.columns, row.debtor_kind, terms_of(row).required):
             row.mapping_version += 1
             row.job_id = start(session, row, "import.stage")
         else:

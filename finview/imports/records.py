@@ -169,8 +169,16 @@ def _invoice(row: ReadyRow) -> NewInvoice:
 
 
 def _first(rows: Sequence[ReadyRow], name: str) -> str | None:
-    return next(filter(None, (row.text(name) for row in rows)), None)
+    for row in rows:
+        text = row.text(name)
+        if text:
+            return text
+    return None
 
 
 def _day(rows: Sequence[ReadyRow], name: str) -> date | None:
-    return next(filter(None, (row.day(name) for row in rows)), None)
+    for row in rows:
+        day = row.day(name)
+        if day:
+            return day
+    return None

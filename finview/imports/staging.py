@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from finview import clock
 from finview.customers.models import BusinessUnit, Customer
-from finview.customers.preferences import chain, effective
 from finview.db.bulk import bulk_insert
 from finview.imports.cells import ColumnFormat, ColumnKind
 from finview.imports.fields import FIELDS
@@ -17,6 +16,7 @@ from finview.imports.filechecks import RowKeys as FileKeys
 from finview.imports.filechecks import file_issues
 from finview.imports.models import Import, ImportColumn, ImportIssue, ImportRow, Section
 from finview.imports.rules import Context, Issue, RowResult, check_row
+from finview.imports.terms import terms_of
 
 DEFAULT_ZONE = "Europe/Berlin"
 # Objects in the session are refreshed by hand where they matter.
@@ -50,7 +50,7 @@ def zone_of(session: Session, row: Import) -> str:
 def context_of(session: Session, row: Import) -> Context:
     """Return what the rules need to know of an import: kind, country, formats, settings."""
     customer = session.get_one(Customer, row.customer_id)
-    settings = effective(session, chain(customer), "imports")
+    terms = terms_of(row)
     columns = session.execute(
         select(ImportColumn.idx, ImportColumn.field)
         .where(ImportColumn.import_id == row.id)
@@ -64,7 +64,9 @@ def context_of(session: Session, row: Import) -> Context:
         phone_country=row.phone_country,
         currency=row.currency,
         today=clock.today(zone_of(session, row)),
-        payment_term_days=settings["payment_term_days"].value,
+        payment_term_days=terms.payment_term_days,
+        invoice_number_required=terms.invoice_number_required,
+        invoice_date_required=terms.invoice_date_required,
         formats={field: ColumnFormat.from_json(kept) for field, kept in row.formats.items()},
         fields=tuple(fields),
         language=customer.locale,

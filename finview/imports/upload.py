@@ -22,6 +22,7 @@ from finview.errors import FileTooLarge, Invalid, NotFound, Required, State
 from finview.i18n import N_, sentences
 from finview.imports.models import Import, ImportFile, ImportState, Upload
 from finview.imports.reading import messages as _messages  # noqa: F401  # sentences register
+from finview.imports.terms import terms_now
 from finview.settings import Settings
 
 sentences(
@@ -89,7 +90,7 @@ def own_upload(session: Session, upload_id: int | None, viewer: Viewer) -> Uploa
     """Return an upload of the viewer that has not expired; anybody else's is not found."""
     upload = session.get(Upload, upload_id) if upload_id is not None else None
     if upload is None or upload.user_id != viewer.user_id or upload.expires_at <= clock.now():
-        raise NotFound
+        raise NotFound.row(upload_id)
     return upload
 
 
@@ -157,6 +158,7 @@ def create_import(
         file_id=upload.file_id,
         state=ImportState.READING,
         plan={},
+        terms=terms_now(session, customer).as_json(),
         formats={},
         notices=_same_file(session, customer.id, upload.sha256 or ""),
         counts={},
@@ -177,13 +179,14 @@ def create_import(
     return row
 
 
-def start(session: Session, row: Import, kind: str) -> int:
+def start(session: Session, row: Import, kind: str, *, priority: int = 100) -> int:
     """Enqueue one step of an import; the same step is never open twice."""
     return enqueue(
         session,
         kind,
         {"import_id": row.id, "version": row.mapping_version},
         dedupe_key=f"{kind}:{row.id}:{row.mapping_version}",
+        priority=priority,
         subject=Subject(
             kind="import",
             id=row.id,

@@ -4,7 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, any_, bindparam, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    any_,
+    bindparam,
+    case,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
@@ -17,7 +27,11 @@ from finview.db.runtime import Services
 
 JOB = table_of(Job)
 DISPATCH_LEASE_S = 60
+DISPATCH_DOUBLINGS = 5
+"""A claim that led to no run is given twice as long the next time, at most half an hour: a broker
+that is slow, or has lost its messages, is not flooded with the same claims."""
 BATCH = 500
+DISPATCH_LEASE_MAX_S = 1800
 CLAIMS_MAX = 50
 """Claims since creation or the last manual retry before a job is given up, run or not."""
 
@@ -48,6 +62,12 @@ def lease(seconds: float) -> ColumnElement[int]:
     """Return the instant up to which a lease of `seconds` lasts."""
     return database_ms() + int(seconds * 1000)
 
+
+_VAIN = JOB.c.attempt - JOB.c.attempt_base - JOB.c.runs
+_DISPATCH_LEASE = database_ms() + case(
+    *((n >= _VAIN, DISPATCH_LEASE_S * 1000 * 2**n) for n in range(DISPATCH_DOUBLINGS)),
+    else_=DISPATCH_LEASE_MAX_S * 1000,
+)
 
 # Every job passes through these: built once, and on the table, they cost half.
 _STARTED = (
@@ -92,6 +112,23 @@ _READY = (
 )
 
 
+def _among(dialect: str, chosen: Select[int]) -> ColumnElement[bool]:
+    if dialect == "postgresql":
+        # An array is built once; IN (SELECT … LIMIT) may be evaluated again for each row.
+        return JOB.c.id == any_(func.array(chosen.scalar_subquery()))
+    return JOB.c.id.in_(chosen)
+
+
+_LOOK = _READY.limit(1)
+_CLAIM = (
+    update(JOB)
+    .values(state=State.DISPATCHED, attempt=JOB.c.attempt + 1, lease_until=_DISPATCH_LEASE)
+    .returning(JOB.c.priority, JOB.c.id, JOB.c.attempt, JOB.c.kind)
+)
+_TAKEN = _READY.limit(bindparam("at_most", type_=BigInteger)).with_for_update(skip_locked=True)
+_CLAIMS = {name: _CLAIM.where(_among(name, _TAKEN)) for name in ("sqlite", "postgresql")}
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A job handed to a carrier; `attempt` is its fence."""
@@ -101,26 +138,22 @@ class Claim:
     kind: str
 
 
-def claim(database: Database, queue: str, n: int) -> list[Claim]:
+def claim(database: Database, queue: str, n: int, *, look: bool = True) -> list[Claim]:
     """Take up to `n` ready jobs of a queue, the most urgent first.
 
-    The empty case costs one look with a reading session and no writer's turn.
+    The empty case costs one look with a reading session and no writer's turn; leave the look out
+    where more is expected.
     """
-    with database.reading() as session:
-        if session.scalar(_READY.limit(1), {"of_queue": queue}) is None:
-            return []
+    if look:
+        with database.reading() as session:
+            if session.connection().execute(_LOOK, {"of_queue": queue}).first() is None:
+                return []
     with database.unit() as session:
-        taken = session.execute(
-            update(JOB)
-            .where(_among(database, _READY.limit(n).with_for_update(skip_locked=True)))
-            .values(
-                state=State.DISPATCHED,
-                attempt=JOB.c.attempt + 1,
-                lease_until=lease(DISPATCH_LEASE_S),
-            )
-            .returning(JOB.c.priority, JOB.c.id, JOB.c.attempt, JOB.c.kind),
-            {"of_queue": queue},
-        ).all()
+        taken = (
+            session.connection()
+            .execute(_CLAIMS[database.dialect], {"of_queue": queue, "at_most": n})
+            .all()
+        )
     # RETURNING has no order of its own.
     return [Claim(row.id, row.attempt, row.kind) for row in sorted(taken)]
 
@@ -147,7 +180,7 @@ def promote(session: Session) -> int:
     )
     queues = session.scalars(
         update(Job)
-        .where(_among(database_of(session), due))
+        .where(_among(database_of(session).dialect, due))
         .values(state=State.READY)
         .returning(Job.queue)
         .execution_options(synchronize_session=False)
@@ -218,6 +251,7 @@ def finish(session: Session, job: JobView, state: State) -> None:
         state=state,
         finished_at=clock.now(),
         lease_until=None,
+        result=job.result,
         error_code=None,
         error_params=None,
         error_trace=None,
@@ -265,9 +299,12 @@ def _view(
     given: Mapping[str, Any],
 ) -> JobView:
     job_id, attempt = claimed
-    row = session.execute(
-        statement, {"job_id": job_id, "its_attempt": attempt, **given}
-    ).one_or_none()
+    # On the connection: the table's statement has no need of the ORM, which costs as much again.
+    row = (
+        session.connection()
+        .execute(statement, {"job_id": job_id, "its_attempt": attempt, **given})
+        .one_or_none()
+    )
     if row is None:
         raise Fenced
     return view_of(row, services)
@@ -279,10 +316,3 @@ def _fenced(job_id: int, attempt: int, *states: State) -> Any:
         .where(Job.id == job_id, Job.attempt == attempt, Job.state.in_(states))
         .execution_options(synchronize_session=False)
     )
-
-
-def _among(database: Database, chosen: Select[int]) -> ColumnElement[bool]:
-    if database.dialect == "postgresql":
-        # An array is built once; IN (SELECT … LIMIT) may be evaluated again for each row.
-        return Job.id == any_(func.array(chosen.scalar_subquery()))
-    return Job.id.in_(chosen)

@@ -1,11 +1,11 @@
 """What people may do with a job: run it again, or call it off."""
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from finview import clock
 from finview.db import audit
-from finview.db.jobs import OPEN, Job, State, is_in, kind_of, wake
+from finview.db.jobs import FINAL, OPEN, Job, State, is_in, kind_of, wake
 from finview.db.runtime import Services
 from finview.errors import Conflict, NotFound
 from finview.errors import State as WrongState
@@ -21,19 +21,25 @@ sentences(
 )
 
 
+STOPPED = (State.DEAD, State.CANCELLED, State.PARKED)
+RETRY_MAX = 1000
+"""How many jobs one call readies at most; the count tells whether to call again."""
+
+
 def retry(session: Session, job_id: int, *, by: int | None) -> Job:
     """Ready a dead, cancelled or parked job anew, with all its runs before it.
 
     Raises NotFound, State (JOB_NOT_STOPPED), Conflict when its key is open in another job.
     """
     row = _locked(session, job_id)
-    if row.state not in (State.DEAD, State.CANCELLED, State.PARKED):
+    if row.state not in STOPPED:
         raise WrongState("JOB_NOT_STOPPED")
     if row.dedupe_key is not None and row.state != State.PARKED and _key_is_open(session, row):
         raise Conflict("JOB_KEY_TAKEN")
     row.state, row.run_at, row.finished_at = State.READY, clock.now(), None
     row.runs, row.attempt_base, row.park_key = 0, row.attempt, None
     row.cancel_requested, row.solo = False, False
+    row.error_code = row.error_params = row.error_trace = None
     audit.record(session, "job.retry", actor_id=by, subject=("job", job_id), kind=row.kind)
     wake(session, row.queue)
     session.flush()
@@ -46,7 +52,7 @@ def cancel(session: Session, services: Services, job_id: int, *, by: int | None)
     A running SHORT or EXTERNAL job ends as if nothing was asked. Raises NotFound, State.
     """
     row = _locked(session, job_id)
-    if row.state in (State.DONE, State.DEAD, State.CANCELLED):
+    if row.state in FINAL:
         raise WrongState("JOB_FINISHED")
     audit.record(session, "job.cancel", actor_id=by, subject=("job", job_id), kind=row.kind)
     if row.state == State.RUNNING:
@@ -62,14 +68,21 @@ def cancel(session: Session, services: Services, job_id: int, *, by: int | None)
     return row
 
 
-def retry_all(session: Session, kind: str, *, by: int | None) -> int:
-    """Ready every dead job of a kind that has no open twin; return how many."""
-    found = session.scalars(select(Job.id).where(Job.kind == kind, is_in(State.DEAD))).all()
+def retry_all(
+    session: Session, wanted: ColumnElement[bool], *, by: int | None, at_most: int = RETRY_MAX
+) -> int:
+    """Ready the stopped jobs for which `wanted` holds, the oldest first; return how many.
+
+    A job whose key is open in another one is left as it is.
+    """
+    found = session.scalars(
+        select(Job.id).where(is_in(*STOPPED), wanted).order_by(Job.id).limit(at_most)
+    ).all()
     done = 0
     for job_id in found:
         try:
             retry(session, job_id, by=by)
-        except Conflict:
+        except (Conflict, WrongState):
             continue
         done += 1
     return done

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import secrets
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from finview.db.runtime import Services
+from finview.jobs.meters import Meters
 
 STEP_S_MAX = 15 * 60
 """No lease is renewed for longer than this within one step: a hung handler must lose its job."""
@@ -33,13 +35,20 @@ class Process:
 
     def __init__(self) -> None:
         gc.set_threshold(*COLLECT_AFTER)
-        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.name = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(2)}"
         self.stopping = threading.Event()
         self.counts: Counter[str] = Counter()
+        self.meters = Meters()
+        self._counting = threading.Lock()
         self._condition = threading.Condition()
         self._handlers = 0
         self._solo = False
         self._held: dict[int, _Held] = {}
+
+    def count(self, what: str, n: int = 1) -> None:
+        """Count something that happened in this process."""
+        with self._counting:
+            self.counts[what] += n
 
     @contextmanager
     def handling(self, *, solo: bool) -> Iterator[None]:

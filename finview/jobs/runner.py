@@ -1,6 +1,7 @@
 """Runs one claimed job in the transactions its shape asks for, or everything that is due."""
 
 import logging
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -24,6 +25,8 @@ from finview.db.jobs import (
 from finview.db.runtime import Services
 from finview.errors import JobFailed
 from finview.jobs import claims
+from finview.jobs import schedule as _schedule  # noqa: F401  # its tick registers on import
+from finview.jobs import upkeep as _upkeep  # noqa: F401  # its jobs register on import
 from finview.jobs.claims import Fenced
 from finview.jobs.failures import fail, trace_of
 from finview.jobs.process import Process, process_of
@@ -34,6 +37,7 @@ log = logging.getLogger(__name__)
 REPEATS = 3
 DRAIN_BATCH = 16
 UNKNOWN_LEASE_S = 60
+FENCED = "fenced"
 
 T = TypeVar("T")
 OnProgress = Callable[[Progress], None]
@@ -57,11 +61,15 @@ def run_job(
         return
     run = _Run(services, process, job_id, attempt, on_progress)
     with process.handling(solo=solo):
+        began = time.perf_counter()
         try:
             run.go(found)
         except Fenced:
-            process.counts["fenced"] += 1
+            run.outcome = FENCED
+            process.count("fenced")
             log.info("job.fenced id=%s attempt=%s", job_id, attempt)
+        finally:
+            process.meters.ran(found, run.outcome, time.perf_counter() - began)
 
 
 def drain(services: Services, *, on_progress: OnProgress | None = None) -> int:
@@ -133,6 +141,7 @@ class _Run:
         self.claimed = (job_id, attempt)
         self.on_progress = on_progress
         self.view: JobView | None = None
+        self.outcome: str = State.DONE
 
     def go(self, name: str) -> None:
         kind = kind_of(name)
@@ -174,6 +183,8 @@ class _Run:
             failpoint("job.short.before_commit")
             if not fused:
                 claims.finish(session, job, State.DONE)
+            elif job.result is not None:
+                claims.write(session, job, State.DONE, result=job.result)
 
         self._unit(effect, durable=kind.durable)
 
@@ -297,10 +308,12 @@ class _Run:
         if kind.on_cancel is not None:
             kind.on_cancel(session, job)
         claims.finish(session, job, State.CANCELLED)
+        self.outcome = State.CANCELLED
         return State.CANCELLED
 
     def _let_go(self) -> None:
         """Give the job back, its run not counted: this process is about to stop."""
+        self.outcome = State.READY
         view = self.view
         if view is None:
             claims.release(self.db, [self.claimed])
@@ -319,7 +332,7 @@ class _Run:
     def _failed(self, error: Exception) -> None:
         job_id, attempt = self.claimed
         view = self.view or self._unseen()
-        state = self._unit(lambda session: fail(session, view, error))
+        state = self.outcome = self._unit(lambda session: fail(session, view, error))
         level = logging.ERROR if state is State.DEAD else logging.WARNING
         log.log(
             level,

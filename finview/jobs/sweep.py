@@ -41,6 +41,6 @@ def sweep(session: Session, services: Services) -> int:
             row.attempt,
             row.state,
         )
-    process_of(services).counts["lease_expired"] += len(found)
+    process_of(services).count("lease_expired", len(found))
     session.flush()
     return len(found)

@@ -8,6 +8,7 @@ import time
 from sqlalchemy.exc import DBAPIError
 
 from finview.db.runtime import Services
+from finview.jobs import heart
 from finview.jobs.claims import renew
 from finview.jobs.process import process_of
 from finview.jobs.runner import tick
@@ -25,7 +26,7 @@ class Ticker(threading.Thread):
         self._services = services
         self._process = process_of(services)
         self._stop_asked = threading.Event()
-        self.last_beat = time.monotonic()
+        self.last_beat = self._beat_at = time.monotonic()
 
     def run(self) -> None:
         """Tick until stopped; a database that is away is tried again."""
@@ -38,6 +39,9 @@ class Ticker(threading.Thread):
             held = self._process.to_renew()
             if held:
                 renew(self._services.db, held)
+            if time.monotonic() - self._beat_at >= heart.BEAT_S:
+                heart.beat(self._services.db, self._process.name)
+                self._beat_at = time.monotonic()
             if not self._process.stopping.is_set():
                 tick(self._services)
             self.last_beat = time.monotonic()

@@ -9,24 +9,22 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 
 from dramatiq.worker import Worker
+from sqlalchemy.exc import DBAPIError
 
 from finview.db import postgres
 from finview.db.jobs import QUEUES
 from finview.db.runtime import Services
 from finview.errors import Invalid
 from finview.i18n import N_, sentences
+from finview.jobs import heart, schedule
+from finview.jobs.carriers import transport_of
 from finview.jobs.process import process_of
+from finview.jobs.relay import Relay
 from finview.jobs.ticker import Ticker
-from finview.jobs.transports.sql import sql_broker
 
 log = logging.getLogger(__name__)
 
-sentences(
-    {
-        "BROKER_UNKNOWN": N_("FINVIEW_BROKER={broker} is not supported; use sql."),
-        "QUEUE_UNKNOWN": N_("There is no queue called {queue}."),
-    }
-)
+sentences({"QUEUE_UNKNOWN": N_("There is no queue called {queue}.")})
 
 IDLE_MS = 500  # how long an idle thread sleeps: twice this bounds a graceful stop
 GRACE_S_WEB = 30
@@ -48,20 +46,26 @@ class EmbeddedWorker:
         for queue in self._queues:
             if queue not in QUEUES:
                 raise Invalid("QUEUE_UNKNOWN", queue=queue)
-        if services.settings.broker != "sql":
-            raise Invalid("BROKER_UNKNOWN", broker=services.settings.broker)
         self._threads = threads or services.settings.worker_threads
         self._process = process_of(services)
         self._worker: Worker | None = None
         self._ticker = Ticker(services)
+        self._transport = transport_of(services, self._queues)
+        self._relay: Relay | None = None
         self._listener: postgres.Listener | None = None
 
     def start(self) -> None:
         """Start the threads; a worker is started once."""
+        services, name = self._services, self._process.name
         self._process.stopping.clear()
-        broker = sql_broker(self._services, self._queues)
+        schedule.sync(services.db, services.settings.time_zone)
+        heart.begin(services.db, name, queues=list(self._queues), threads=self._threads)
+        broker, carrier = self._transport.broker, self._transport.carrier
         self._worker = Worker(broker, worker_timeout=IDLE_MS, worker_threads=self._threads)
         self._worker.start()
+        if carrier is not None:
+            self._relay = Relay(services, carrier, self._queues)
+            self._relay.start()
         self._ticker.start()
         if self._services.db.dialect == "postgresql":
             self._listener = postgres.Listener(self._services.db.url, self._services.db.wake.ring)
@@ -80,13 +84,23 @@ class EmbeddedWorker:
             self._services.db.wake.ring(queue)
         if self._listener is not None:
             self._listener.stop()
+        if self._relay is not None:
+            self._relay.stop()
         began = time.monotonic()
         self._worker.stop(timeout=int(grace_s * 1000))
         self._ticker.stop()
+        self._transport.broker.close()
+        self._say_goodbye()
         ended = not any(thread.is_alive() for thread in self._worker.workers)
         log.info("worker.stopped seconds=%.1f complete=%s", time.monotonic() - began, ended)
         self._worker = None
         return ended
+
+    def _say_goodbye(self) -> None:
+        try:
+            heart.end(self._services.db, self._process.name)
+        except (DBAPIError, TimeoutError) as away:
+            log.warning("worker.database_away error=%s", type(away).__name__)
 
     @property
     def seconds_since_beat(self) -> float:

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+from finview.matching.compare import compare
 from finview.matching.names import shipped
-from finview.matching.score import score_pairs
+from finview.matching.pairs import ComparedBatch
+from finview.matching.score import score_of
 from finview.plugins.contracts.matcher import MatchBatch, Matcher, Score
 from finview.plugins.contracts.provider import NoSettings
 from finview.plugins.hookspecs import hookimpl
@@ -19,8 +21,18 @@ class StandardMatcher(Matcher[NoSettings]):
 
     def score(self, batch: MatchBatch) -> Sequence[Score]:
         """Score the pairs; the database's name counts are added to the shipped list's."""
+        incoming, existing = batch.incoming, batch.existing
+        if isinstance(batch, ComparedBatch):
+            names = batch.of.names
+            return [
+                score_of(batch.compared(n), incoming[left], existing[right], names)
+                for n, (left, right) in enumerate(batch.pairs)
+            ]
         names = shipped().with_counts(batch.frequencies, batch.population)
-        return score_pairs(batch, names)
+        return [
+            score_of(compare(a, b, names), a, b, names)
+            for a, b in ((incoming[left], existing[right]) for left, right in batch.pairs)
+        ]
 
 
 @hookimpl

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from finview.i18n import N_, sentences
 from finview.matching.alike import SAME_GIVEN
 from finview.matching.companies import is_popular
-from finview.matching.compare import OTHER_GIVEN, SAME_FAMILY, Comparison, best_place, compare
+from finview.matching.compare import OTHER_GIVEN, SAME_FAMILY, Comparison, compare
 from finview.matching.names import NameTable
 from finview.plugins.contracts.matcher import Party
 
@@ -266,17 +266,6 @@ def floors_of(c: Comparison, a: Party, names: NameTable) -> tuple[Floor, ...]:
     else:
         codes = _person_floors(c, names)
     return tuple(Floor(code=code) for code in codes)
-
-
-def may_have_floor(a: Party, b: Party) -> bool:
-    """Tell whether any floor can hold, at a fraction of a comparison's cost.
-
-    Two people only ever get one in the same house or the same town.
-    """
-    if a.company_core or b.company_core:
-        return True
-    place = best_place(a, b)
-    return place is not None and (place.same_house or place.town == "equal")
 
 
 def floors(a: Party, b: Party, names: NameTable) -> tuple[Floor, ...]:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from finview.i18n import N_, sentences
 from finview.matching.compare import Comparison, compare
 from finview.matching.decide import AUTO, REVIEW, Outcome, decide, verdict
-from finview.matching.guards import Floor, Guard, floors_of, guards_of, may_have_floor
-from finview.matching.names import NameTable, shipped
+from finview.matching.guards import Floor, Guard, floors_of, guards_of
+from finview.matching.names import NameTable
 from finview.matching.overlap import Key
-from finview.plugins.contracts.matcher import Evidence, MatchBatch, Party, Score
+from finview.matching.pairs import Pairs
+from finview.plugins.contracts.matcher import Evidence, Party, Score
 
 CANDIDATES_KEPT = 5
 """Candidates of a party that are kept, at most …"""
@@ -18,7 +19,7 @@ KEPT_PERCENT_MIN = 5.0
 
 FLOOR_SUM_MIN = 4
 """A floor needs two things in common (house and first name, town and name), so at least this sum of
-key weights; weaker pairs to which the matcher gives nothing are not compared a second time."""
+key weights; weaker pairs to which the matcher gives nothing are not looked at again."""
 
 
 REASONS = sentences(
@@ -33,7 +34,7 @@ REASONS = sentences(
 class Work:
     """A batch with all that judging it needs; made by `gather`, holds no session.
 
-    `pairs` and `sums` go together: (incoming, existing) indexes and the key weight they share.
+    `asked` are its pairs of `parties` and `existing`; `sums` the key weight each of them shares.
     `numbered` are the parties whose customer case number is known already: index → existing ones.
     """
 
@@ -41,27 +42,11 @@ class Work:
     keys: Sequence[Sequence[Key]]
     existing_ids: Sequence[int]
     existing: Sequence[Party]
-    pairs: Sequence[tuple[int, int]]
+    asked: Pairs
     sums: Sequence[int]
     numbered: Mapping[int, Sequence[int]]
     population: int
-    frequencies: Mapping[tuple[str, str], int]
     batch_no: int
-
-    @property
-    def batch(self) -> MatchBatch:
-        """Return what the matcher is asked."""
-        return MatchBatch(
-            incoming=self.parties,
-            existing=self.existing,
-            pairs=self.pairs,
-            population=self.population,
-            frequencies=self.frequencies,
-        )
-
-    def names(self) -> NameTable:
-        """Return the name table of this batch: the shipped list and the database's counts."""
-        return shipped().with_counts(self.frequencies, self.population)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,23 +89,18 @@ def judge(
     review: float = REVIEW,
     closed: Set[int] = frozenset(),
 ) -> list[Judgement]:
-    """Decide each party of the batch, in its order; `scores` go with `work.pairs`.
+    """Decide each party of the batch, in its order; `scores` go with `work.asked`.
 
     MATCHED needs exactly one candidate at or above `auto`; it becomes REVIEW when that debtor is of
     the other kind or among `closed` (erased, or closed for new cases). Candidates come best first,
     at most five, from 5 % on.
     """
-    names = work.names()
+    names = work.asked.names
     found: dict[int, list[Candidate]] = {}
-    for (left, right), shared, score in zip(work.pairs, work.sums, scores, strict=True):
-        candidate = weigh(
-            score,
-            work.parties[left],
-            work.existing[right],
-            names,
-            debtor_id=work.existing_ids[right],
-            shared=shared,
-        )
+    for pair, (shared, score) in enumerate(zip(work.sums, scores, strict=True)):
+        left, right = work.asked.at[pair]
+        debtor_id = work.existing_ids[right]
+        candidate = weigh(score, work.asked, pair, debtor_id=debtor_id, shared=shared)
         if candidate is not None:
             found.setdefault(left, []).append(candidate)
     kinds = {i: party.kind for i, party in zip(work.existing_ids, work.existing, strict=True)}
@@ -150,15 +130,17 @@ def judge(
 
 
 def weigh(
-    score: Score, a: Party, b: Party, names: NameTable, *, debtor_id: int, shared: int
+    score: Score, asked: Pairs, pair: int, *, debtor_id: int, shared: int
 ) -> Candidate | None:
-    """Return the pair with the core's caps and floors applied; None when nobody needs to see it."""
-    lifted = score.percent >= KEPT_PERCENT_MIN or (shared >= FLOOR_SUM_MIN and may_have_floor(a, b))
-    if not lifted:
+    """Return a pair with the core's caps and floors applied; None when nobody needs to see it."""
+    low = score.percent < KEPT_PERCENT_MIN
+    if low and shared < FLOOR_SUM_MIN:
         return None
-    compared = compare(a, b, names)
+    compared = asked.compared(pair)
+    floors = floors_of(compared, asked.incoming[asked.at[pair][0]], asked.names)
+    if low and not floors:
+        return None
     guards = guards_of(compared)
-    floors = floors_of(compared, a, names)
     percent = verdict(score.percent, guards, floors)
     if percent < KEPT_PERCENT_MIN:
         return None

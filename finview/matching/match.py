@@ -14,7 +14,9 @@ from finview.matching import index, search
 from finview.matching.judge import Judgement, Work
 from finview.matching.keys import key_of, party_keys
 from finview.matching.models import MatchCandidate
+from finview.matching.names import shipped
 from finview.matching.overlap import Key, sum_min
+from finview.matching.pairs import Pairs
 from finview.matching.search import Cache, Name, chunks
 from finview.plugins.contracts.matcher import MatchKey, Party
 
@@ -89,12 +91,13 @@ def gather(
     existing = [loaded[debtor_id] for debtor_id in ids]
     names = {name for group in (parties, existing) for p in group for name in search.asked_names(p)}
     frequencies, _ = cache.counts(session, names, ignore=ignore)
+    table = shipped().with_counts(frequencies, population)
     return Work(
         parties=parties,
         keys=found_keys,
         existing_ids=ids,
         existing=existing,
-        pairs=[(left, right) for left, right, _ in triples],
+        asked=Pairs(parties, existing, [(left, right) for left, right, _ in triples], table),
         sums=[shared for _, _, shared in triples],
         numbered={
             at: [place[debtor_id] for debtor_id in debtors if debtor_id in place]
@@ -102,7 +105,6 @@ def gather(
             if any(debtor_id in place for debtor_id in debtors)
         },
         population=population,
-        frequencies=frequencies,
         batch_no=batch,
     )
 

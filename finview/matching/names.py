@@ -47,6 +47,11 @@ class NameTable:
         table._people = SHIPPED_PEOPLE + (population if frequencies else 0)
         return table
 
+    @property
+    def frequencies(self) -> Mapping[tuple[str, str], int]:
+        """Return the database's own counts."""
+        return self._own
+
     def is_given(self, name: str) -> bool:
         """Tell whether the shipped list has this given name."""
         return ("given", name) in self._counts

@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable
 from math import log2
 
-from finview.matching.compare import OTHER_GIVEN, Comparison, Place, compare
+from finview.matching.compare import OTHER_GIVEN, Comparison, Place
 from finview.matching.names import NameTable
-from finview.plugins.contracts.matcher import Evidence, MatchBatch, Party, Score
+from finview.plugins.contracts.matcher import Evidence, Party, Score
 
 POPULATION_MIN = 1_024
 """A database smaller than this is treated as this large: its first debtors match no easier."""
@@ -61,9 +61,9 @@ _COMPANY = {
     "other": -7.0,
 }
 _MIXED = {"owner": 13.0, "family_in_core": 4.0, "other": -7.0}
-_POSTCODE = {"equal": 5.0, "near": 2.0, "other": -2.0}
-_STREET = {"equal": 5.0, "near": 4.0, "similar": 2.0, "other": -2.0}
-_NUMBER = {"equal": 3.0, "near": 1.5, "other": -2.0}
+_POSTCODE = {"": 0.0, "equal": 5.0, "near": 2.0, "other": -2.0}
+_STREET = {"": 0.0, "equal": 5.0, "near": 4.0, "similar": 2.0, "other": -2.0}
+_NUMBER = {"": 0.0, "equal": 3.0, "near": 1.5, "other": -2.0}
 
 
 def place_bits(place: Place, names: NameTable) -> float:
@@ -73,10 +73,9 @@ def place_bits(place: Place, names: NameTable) -> float:
         town_bits = min(max(-log2(names.town_share(place.town_value)) / 4, 1.0), 2.5)
     elif place.town == "other":
         town_bits = -1.0
-    number = _NUMBER.get(place.number, 0.0)
-    if place.street == "other":
-        number /= 2
-    total = _POSTCODE.get(place.postcode, 0.0) + town_bits + _STREET.get(place.street, 0.0) + number
+    postcode, _, street, number, *_ = place
+    number_bits = _NUMBER[number] / 2 if street == "other" else _NUMBER[number]
+    total = _POSTCODE[postcode] + town_bits + _STREET[street] + number_bits
     return min(max(total, -2.5), 13.0)
 
 
@@ -173,29 +172,27 @@ _TEXT: dict[str, Callable[[Party], str]] = {
 }
 
 
-def score_pairs(batch: MatchBatch, names: NameTable) -> list[Score]:
-    """Score every pair of the batch, in its order; a pair's score depends on nothing beside it.
+def score_of(c: Comparison, incoming: Party, existing: Party, names: NameTable) -> Score:
+    """Weigh the comparison of a pair; the score depends on nothing beside it.
 
-    Scores under 5 % carry no evidence: nobody ever looks at them.
+    A score under 5 % carries no evidence: nobody ever looks at it.
     """
-    scores: list[Score] = []
-    population = names.population
-    for left, right in batch.pairs:
-        incoming, existing = batch.incoming[left], batch.existing[right]
-        weighed = weigh(compare(incoming, existing, names), names)
-        percent = percent_of(sum(w[2] for w in weighed), population)
-        if percent < EVIDENCE_PERCENT_MIN:
-            scores.append(Score(percent=percent))
-            continue
-        evidence = tuple(
-            Evidence(
-                field=field,
-                level=level,
-                points=round(bits, 2),
-                incoming=_TEXT[field](incoming),
-                existing=_TEXT[field](existing),
-            )
-            for field, level, bits in weighed
-        )
-        scores.append(Score(percent=percent, evidence=evidence))
-    return scores
+    weighed = weigh(c, names)
+    percent = percent_of(sum([bits for _, _, bits in weighed]), names.population)
+    if percent < EVIDENCE_PERCENT_MIN:
+        return Score(percent=percent)
+    return Score(
+        percent=percent,
+        evidence=tuple(
+            [
+                Evidence(
+                    field=field,
+                    level=level,
+                    points=round(bits, 2),
+                    incoming=_TEXT[field](incoming),
+                    existing=_TEXT[field](existing),
+                )
+                for field, level, bits in weighed
+            ]
+        ),
+    )

@@ -5,7 +5,7 @@ rows by client number and by equal data, `Inside.batches` is what to score, `fin
 scored as matched. The result depends on the rows, not on their order.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -16,7 +16,8 @@ from finview.matching.judge import weigh
 from finview.matching.keys import CANDIDATES_MAX, KEY_CAP, party_keys
 from finview.matching.names import NameTable
 from finview.matching.overlap import SHARE_MIN, Key, best_sums
-from finview.plugins.contracts.matcher import MatchBatch, Party, PartyAddress, Score
+from finview.matching.pairs import Pairs
+from finview.plugins.contracts.matcher import Party, PartyAddress, Score
 
 SUM_MIN = 4
 """Least key weight two parties of a file share to be compared: a match needs two facts in common,
@@ -46,34 +47,12 @@ class Group:
 class Inside:
     """The groups of a file after the first step, with the pairs the matcher is asked about.
 
-    `sums` go with `pairs`: the key weight a pair shares.
+    `sums` go with `asked`, the pairs of groups: the key weight a pair shares.
     """
 
     groups: Sequence[Group]
-    keys: Sequence[Sequence[Key]]
-    pairs: Sequence[tuple[int, int]]
+    asked: Pairs
     sums: Sequence[int]
-
-    @property
-    def parties(self) -> Sequence[Party]:
-        """Return one party a group."""
-        return [group.party for group in self.groups]
-
-    def batches(
-        self, names: NameTable, frequencies: Mapping[tuple[str, str], int], size: int = 5_000
-    ) -> Sequence[MatchBatch]:
-        """Return what the matcher is asked, `size` pairs a call; scores are joined in this order."""
-        parties = self.parties
-        return [
-            MatchBatch(
-                incoming=parties,
-                existing=parties,
-                pairs=self.pairs[at : at + size],
-                population=names.population,
-                frequencies=frequencies,
-            )
-            for at in range(0, len(self.pairs), size)
-        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +83,10 @@ def start(parties: Sequence[Party], client_numbers: Sequence[str], names: NameTa
     groups.sort(key=lambda group: group.rows[0])
     keys = [party_keys(group.party) for group in groups]
     triples = pairs_of(keys)
+    own = [group.party for group in groups]
     return Inside(
         groups=groups,
-        keys=keys,
-        pairs=[(one, two) for one, two, _ in triples],
+        asked=Pairs(own, own, [(one, two) for one, two, _ in triples], names),
         sums=[shared for _, _, shared in triples],
     )
 
@@ -314,12 +293,11 @@ def pairs_of(
 def finish(
     inside: Inside,
     scores: Sequence[Score],
-    names: NameTable,
     *,
     auto: float = AUTO,
     review: float = REVIEW,
 ) -> Found:
-    """Join the groups that scored as matched; `scores` go with `inside.pairs`.
+    """Join the groups that scored as matched; `scores` go with `inside.asked`.
 
     The surest pair is joined first. A join is refused when any two of the rows behind it are
     guarded: father and mother, mother and son never become one by way of each other.
@@ -327,17 +305,18 @@ def finish(
     matched: list[tuple[float, str, str, int, int]] = []
     possible: list[Possible] = []
     groups = inside.groups
-    for (one, two), shared, score in zip(inside.pairs, inside.sums, scores, strict=True):
-        a, b = groups[one].party, groups[two].party
-        seen = weigh(score, a, b, names, debtor_id=two, shared=shared)
+    for pair, (shared, score) in enumerate(zip(inside.sums, scores, strict=True)):
+        one, two = inside.asked.at[pair]
+        seen = weigh(score, inside.asked, pair, debtor_id=two, shared=shared)
         if seen is None or seen.percent < review:
             continue
+        a, b = groups[one].party, groups[two].party
         if seen.percent >= auto and a.kind == b.kind:
             low, high = sorted((repr(a), repr(b)))
             matched.append((-seen.percent, low, high, one, two))
         else:
             possible.append(Possible(one=one, two=two, percent=seen.percent, codes=seen.codes))
-    return _united(groups, sorted(matched), possible, names)
+    return _united(groups, sorted(matched), possible, inside.asked.names)
 
 
 def _united(

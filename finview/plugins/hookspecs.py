@@ -6,6 +6,7 @@ from typing import Any
 import pluggy
 
 from finview.plugins.contracts.email import EmailSender
+from finview.plugins.contracts.jurisdiction import Jurisdiction
 from finview.plugins.contracts.matcher import Matcher
 from finview.plugins.contracts.node import WorkflowNode
 from finview.plugins.contracts.reader import ImportReader
@@ -35,6 +36,18 @@ def finview_email_senders() -> Iterable[type[EmailSender[Any]]]:  # type: ignore
         @hookimpl
         def finview_email_senders() -> list[type[EmailSender[Any]]]:
             return [AcmeMail]
+    """
+
+
+@hookspec
+def finview_jurisdictions() -> Iterable[type[Jurisdiction[Any]]]:  # type: ignore[empty-body]  # a declaration
+    """Return law packs, one country each. Called once at start. Since 0.1.
+
+    Example::
+
+        @hookimpl
+        def finview_jurisdictions() -> list[type[Jurisdiction[Any]]]:
+            return [Austria]
     """
 
 

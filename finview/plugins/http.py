@@ -1,9 +1,14 @@
-"""The HTTP client that plugins borrow: time-outs on everything, public addresses only."""
+"""The one client for calls to others: time-outs on everything, public addresses only.
+
+Plugins borrow it, and signing in at a provider of identities goes through it.
+"""
 
 import ipaddress
 import socket
 import ssl
-from collections.abc import Iterable
+import time
+from collections.abc import Collection, Iterable
+from functools import cache
 from typing import Any
 
 import httpcore
@@ -15,11 +20,68 @@ CONNECTIONS_MAX = 20
 _PORTS = {80, 443, 8080, 8443}
 
 
+class Budget:
+    """What all that a client does may take together: seconds from now on, and bytes read."""
+
+    def __init__(self, *, seconds: float, bytes_max: int) -> None:
+        self._until = time.monotonic() + seconds
+        self._bytes = bytes_max
+
+    def left(self, timeout: float | None) -> float:
+        """Return how long the next step may take; raises ReadTimeout when the time is over."""
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout("the time for all of it is over")
+        return left if timeout is None else min(timeout, left)
+
+    def take(self, count: int) -> None:
+        """Count bytes that were read; raises ReadError when they are too many."""
+        self._bytes -= count
+        if self._bytes < 0:
+            raise httpcore.ReadError("the answer is too large")
+
+
+class _Bounded(httpcore.NetworkStream):
+    """A connection that keeps to a budget, however slowly the other side sends."""
+
+    def __init__(self, inner: httpcore.NetworkStream, budget: Budget) -> None:
+        self._inner, self._budget = inner, budget
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read what is there."""
+        found = self._inner.read(max_bytes, self._budget.left(timeout))
+        self._budget.take(len(found))
+        return found
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send everything."""
+        self._inner.write(buffer, self._budget.left(timeout))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._inner.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        """Go on encrypted, under the same budget."""
+        left = self._budget.left(timeout)
+        return _Bounded(self._inner.start_tls(ssl_context, server_hostname, left), self._budget)
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return what the connection knows about itself."""
+        return self._inner.get_extra_info(info)
+
+
 class _PublicOnly(httpcore.NetworkBackend):
     """Resolves a name once, checks every address, and connects to the very address it checked."""
 
-    def __init__(self) -> None:
+    def __init__(self, trusted: Collection[tuple[str, int]], budget: Budget | None) -> None:
         self._inner = httpcore.SyncBackend()
+        self._trusted, self._budget = frozenset(trusted), budget
 
     def connect_tcp(
         self,
@@ -35,9 +97,15 @@ class _PublicOnly(httpcore.NetworkBackend):
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
         addresses = [str(entry[4][0]) for entry in found]
-        if port not in _PORTS or not addresses or not all(map(is_public, addresses)):
+        if (host, port) not in self._trusted and (
+            port not in _PORTS or not addresses or not all(map(is_public, addresses))
+        ):
             raise httpcore.ConnectError(f"{host}:{port} is not a public address")
-        return self._inner.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+        budget = self._budget
+        if budget is not None:
+            timeout = budget.left(timeout)
+        made = self._inner.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+        return made if budget is None else _Bounded(made, budget)
 
     def connect_unix_socket(self, *_args: Any, **_options: Any) -> httpcore.NetworkStream:
         """Refuse: a local socket is not a public address."""
@@ -48,17 +116,31 @@ class _PublicOnly(httpcore.NetworkBackend):
         self._inner.sleep(seconds)
 
 
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Return whom connections trust; reading them takes longer than most requests."""
+    return ssl.create_default_context()
+
+
 class _Transport(httpx.BaseTransport):
-    def __init__(self) -> None:
+    def __init__(self, trusted: Collection[tuple[str, int]], budget: Budget | None) -> None:
+        self._bounded = budget is not None
         self._inner = httpx.HTTPTransport(
-            verify=ssl.create_default_context(),
+            verify=_authorities(),
             limits=httpx.Limits(max_connections=CONNECTIONS_MAX),
         )
         # httpx has no public way to choose how a connection is opened.
-        self._inner._pool._network_backend = _PublicOnly()  # noqa: SLF001
+        self._inner._pool._network_backend = _PublicOnly(trusted, budget)  # noqa: SLF001
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        return self._inner.handle_request(request)
+        if not self._bounded:
+            return self._inner.handle_request(request)
+        request.headers["accept-encoding"] = "identity"
+        response = self._inner.handle_request(request)
+        if response.headers.get("content-encoding", "identity") != "identity":
+            response.close()  # a few bytes could unfold into more than the budget allows
+            raise httpx.DecodingError("the answer is compressed", request=request)
+        return response
 
     def close(self) -> None:
         self._inner.close()
@@ -72,10 +154,15 @@ def is_public(address: str) -> bool:
     return parsed.is_global and not parsed.is_multicast
 
 
-def public_client() -> httpx.Client:
-    """Return a client that follows no redirects, ignores proxies of the environment, gives up in time."""
+def public_client(
+    *, trusted: Collection[tuple[str, int]] = (), budget: Budget | None = None
+) -> httpx.Client:
+    """Return a client that follows no redirects, ignores proxies of the environment, gives up in time.
+
+    `trusted` are hosts and ports that the operator named: they may lead into a private network.
+    """
     return httpx.Client(
-        transport=_Transport(),
+        transport=_Transport(trusted, budget),
         timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_S),
         follow_redirects=False,
         trust_env=False,

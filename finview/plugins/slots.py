@@ -8,6 +8,7 @@ from typing import Any
 
 from finview.plugins import validation
 from finview.plugins.contracts.email import EmailSender
+from finview.plugins.contracts.jurisdiction import Jurisdiction
 from finview.plugins.contracts.matcher import Matcher
 from finview.plugins.contracts.node import WorkflowNode
 from finview.plugins.contracts.reader import ImportReader
@@ -20,6 +21,7 @@ class Choice(StrEnum):
     BINDING = "BINDING"
     TYPE_NAME = "TYPE_NAME"
     SNIFF = "SNIFF"
+    CODE = "CODE"
 
 
 class Mode(StrEnum):
@@ -67,6 +69,13 @@ _TABLE = (
         mode=Mode.POOL,
         default="system",
         methods={"send": validation.SEND, "lookup": validation.LOOKUP},
+    ),
+    Slot(
+        name="jurisdiction",
+        hook="finview_jurisdictions",
+        base=Jurisdiction,
+        choice=Choice.CODE,
+        mode=Mode.INLINE,
     ),
     Slot(
         name="import_reader",

@@ -61,6 +61,7 @@ class Client:
             "ImportReviewCompleteInput!": "ImportIdInput!",
             "ImportLaunchInput!": "ImportIdInput!",
             "BusinessUnitCreateInput!": "BusinessUnitInput!",
+            "BusinessUnitSettingsUpdateInput!": "BusinessUnitSettingsInput!",
             "CustomerCreateInput!": "CustomerInput!",
             "CustomerSettingsUpdateInput!": "CustomerSettingsInput!",
             "PortfolioCreateInput!": "PortfolioInput!",
@@ -72,6 +73,27 @@ class Client:
             "errors { code message path params } } }"
         )
         payload: dict[str, Any] = self.ask(query, input=values)[mutation]
+        return payload
+
+    def act(self, mutation: str, public_id: str, answer: str) -> dict[str, Any]:
+        """Run a mutation that takes an id alone and return its payload, with its user errors."""
+        query = (
+            f"mutation($id: ID!) {{ {mutation}(id: $id) {{ {answer} "
+            "errors { code message path params } } }"
+        )
+        payload: dict[str, Any] = self.ask(query, id=public_id)[mutation]
+        return payload
+
+    def update(self, mutation: str, public_id: str, answer: str, **values: Any) -> dict[str, Any]:
+        """Run a mutation that takes an id beside its input and return its payload."""
+        noun = mutation.removesuffix("Update")
+        shared = {"businessUnit", "customer", "debtor"}
+        kind = f"{noun[0].upper()}{noun[1:]}{'Input' if noun in shared else 'UpdateInput'}!"
+        query = (
+            f"mutation($id: ID!, $input: {kind}) {{ {mutation}(id: $id, input: $input) {{ {answer} "
+            "errors { code message path params } } }"
+        )
+        payload: dict[str, Any] = self.ask(query, id=public_id, input=values)[mutation]
         return payload
 
     def upload(self, path: Path) -> str:

@@ -100,4 +100,5 @@ def postgres() -> Iterator[PostgresServer]:
 
 def _at(url: str, folder: Path) -> Settings:
     given: dict[str, Any] = {"database_url": url, "data_dir": folder}
+    given |= {"password_memory_kib": 8, "password_passes": 1}  # tests have no time for more
     return Settings(**given)

@@ -14,6 +14,7 @@ from finview.app import open_services, prepare
 from finview.db.runtime import Services
 from finview.settings import Settings
 from finview.testing import db as testing_db
+from finview.testing.audited import audited
 from finview.testing.client import client_for
 from finview.testing.factories import LAUNCH_DAY, Agency, consumer, new_agency, workbook
 from finview.testing.story import Story
@@ -27,6 +28,13 @@ At = Callable[[str], Story]
 def morning() -> Iterator[None]:
     """Let the clock stand still on the day of the examples; `clock_offset` still moves it."""
     with clock.standing_at(LAUNCH_DAY):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let every mutation that changes something leave an act in the audit log."""
+    with audited(monkeypatch):
         yield
 
 

@@ -1,8 +1,11 @@
 """Processes that take steps of an import and are killed at a failpoint, for the battery."""
 
 import multiprocessing
+import sys
 from collections.abc import Sequence
+from contextvars import ContextVar
 from datetime import datetime
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,8 @@ from finview import clock
 from finview.app import open_services
 from finview.db import Database, failpoints
 from finview.db.jobs import Job
+from finview.db.runtime import Services
+from finview.jobs.worker import work
 from finview.settings import Settings
 from finview.testing.client import client_for
 from finview.testing.factories import LAUNCH_DAY, Agency
@@ -43,10 +48,27 @@ def take_steps(story: Story, steps: Sequence[str], *, kill_at: str | None = None
     return child.exitcode
 
 
+def start_worker(services: Services, *, threads: int = 2) -> BaseProcess:
+    """Start a process that runs jobs until it is told to end, or killed; its clock stands still."""
+    where = (services.settings.url, str(services.settings.data_dir))
+    child = _PROCESSES.Process(target=_worked, args=(where, threads, LAUNCH_DAY))
+    child.start()
+    return child
+
+
 def expire_leases(database: Database) -> None:
     """Let the leases of dead processes run out now, so that nobody has to wait for them."""
     with database.unit() as session:
         session.execute(update(Job).where(Job.lease_until.is_not(None)).values(lease_until=1))
+
+
+def _worked(where: tuple[str, str], threads: int, instant: datetime) -> None:
+    # A worker's threads have contexts of their own, in which `standing_at` is not known.
+    frozen: ContextVar[datetime | None] = ContextVar("finview_clock_worker", default=instant)
+    vars(clock)["_frozen"] = frozen
+    given: dict[str, Any] = {"database_url": where[0], "data_dir": Path(where[1])}
+    if not work(lambda: open_services(Settings(**given)), threads=threads, grace_s=TIMEOUT_S):
+        sys.exit(1)
 
 
 def _told(

@@ -1,6 +1,7 @@
 """Random GraphQL queries over what the read path declares, for tests that compare answers."""
 
 from collections.abc import Mapping
+from random import Random
 from typing import Any
 
 from graphql import (
@@ -11,7 +12,8 @@ from graphql import (
     is_list_type,
     is_non_null_type,
 )
-from hypothesis import strategies as st
+
+from finview.api.engine.sources import Bulk, Calc
 
 DEPTH_MAX = 5
 WHERES: Mapping[str, tuple[str, ...]] = {
@@ -36,43 +38,54 @@ class Chooser:
     """Draws one query."""
 
     def __init__(
-        self, draw: Any, schema: GraphQLSchema, sources: Mapping[str, Any], roots: Mapping[str, Any]
+        self,
+        random: Random,
+        schema: GraphQLSchema,
+        sources: Mapping[str, Any],
+        roots: Mapping[str, Any],
     ) -> None:
-        self.draw = draw
+        self.random = random
         self.schema = schema
         self.sources = sources
         self.roots = roots
 
-    def query(self) -> tuple[str, dict[str, Any]]:
-        """Return a query and its variables."""
+    def query(self) -> str:
+        """Return a query with the variables `yes`, `first` and `id`."""
         query = self.schema.query_type
         assert query is not None
         known = [n for n, f in query.fields.items() if self._name(f) in self.roots]
-        chosen = self.draw(st.lists(st.sampled_from(known), min_size=1, max_size=2))
+        chosen = self.random.sample(known, self.random.choice((1, 1, 2)))
         fields = [self._field(f"r{n}: ", query, name, 1) for n, name in enumerate(chosen)]
-        variables = {
-            "yes": self.draw(st.booleans()),
-            "first": self.draw(st.integers(1, 9)),
-            "id": self.draw(st.sampled_from(IDS)),
-        }
         used = "$yes: Boolean = true, $first: Int = 3, $id: ID = null"
-        keep = "__typename @include(if: $yes) i: case(id: $id) { id } j: cases(first: $first) { totalCount }"
-        return f"query({used}) {{ {' '.join(fields)} {keep} }}", variables
+        keep = "i: case(id: $id) { id } j: cases(first: $first) { totalCount }"
+        return f"query({used}) {{ {' '.join(fields)} __typename @include(if: $yes) {keep} }}"
+
+    def variables(self) -> dict[str, Any]:
+        """Return values of the query's variables."""
+        return {
+            "yes": self.random.random() < 0.5,
+            "first": self.random.randint(1, 9),
+            "id": self.random.choice(IDS),
+        }
 
     def _name(self, field: Any) -> str:
         name: str = field.extensions["strawberry-definition"].python_name
         return name
 
-    def _selection(self, type_: GraphQLObjectType, depth: int) -> str:
-        known = [name for name, field in type_.fields.items() if self._known(type_, field, depth)]
-        chosen = self.draw(
-            st.lists(st.sampled_from([*known, "__typename"]), min_size=1, max_size=6)
-        )
+    def _selection(self, type_: GraphQLObjectType, depth: int, *, made: bool) -> str:
+        """Return fields of an object; one that a function made has no sources."""
+        source = None if made else self.sources.get(type_.name)
+        known = [name for name, field in type_.fields.items() if self._known(source, field, depth)]
+        chosen = self.random.choices([*known, "__typename"], k=self.random.randint(1, 6))
         parts = []
         for n, name in enumerate(dict.fromkeys(chosen)):
-            alias = f"a{n}: " if self.draw(st.integers(0, 5)) == 0 else ""
-            shown = "__typename" if name == "__typename" else self._field(alias, type_, name, depth)
-            wrap = self.draw(st.integers(0, 9))
+            alias = f"a{n}: " if self.random.random() < 1 / 6 else ""
+            shown = (
+                "__typename"
+                if name == "__typename"
+                else self._field(alias, type_, name, depth, made)
+            )
+            wrap = self.random.randrange(10)
             if wrap == 0:
                 shown = f"... on {type_.name} {{ {shown} }}"
             elif wrap == 1:
@@ -80,8 +93,7 @@ class Chooser:
             parts.append(shown)
         return "{ " + " ".join(parts) + " }"
 
-    def _known(self, type_: GraphQLObjectType, field: Any, depth: int) -> bool:
-        source = self.sources.get(type_.name)
+    def _known(self, source: Any, field: Any, depth: int) -> bool:
         definition = field.extensions["strawberry-definition"]
         if source is not None and definition.python_name not in source.fields:
             return False
@@ -89,7 +101,9 @@ class Chooser:
             return False
         return is_leaf_type(get_named_type(field.type)) or depth < DEPTH_MAX
 
-    def _field(self, alias: str, type_: GraphQLObjectType, name: str, depth: int) -> str:
+    def _field(
+        self, alias: str, type_: GraphQLObjectType, name: str, depth: int, made: bool = False
+    ) -> str:
         field = type_.fields[name]
         given = [
             f"{argument}: {value}"
@@ -102,41 +116,30 @@ class Chooser:
             return text
         if not isinstance(inner, GraphQLObjectType):
             return f"{text} {{ id ... on Case {{ number status }} }}"
-        return f"{text} {self._selection(inner, depth + 1)}"
+        source = self.sources.get(type_.name)
+        declared = source.fields.get(self._name(field)) if source else None
+        made = made or isinstance(declared, (Bulk, Calc))
+        return f"{text} {self._selection(inner, depth + 1, made=made)}"
 
     def _argument(self, name: str, type_: Any) -> str | None:
         needed = is_non_null_type(type_)
         kind = get_named_type(type_).name
-        if not needed and self.draw(st.booleans()):
+        if not needed and self.random.random() < 0.5:
             return None
         if name == "first":
-            return str(self.draw(st.sampled_from(["$first", "1", "2", "5"])))
+            return self.random.choice(("$first", "1", "2", "5"))
         if name == "orderBy":
-            fields = self.draw(
-                st.lists(st.sampled_from(["OPENED_AT", "NUMBER", "STATUS"]), max_size=2)
-            )
-            way = self.draw(st.sampled_from(["ASC", "DESC"]))
+            fields = self.random.sample(("OPENED_AT", "NUMBER", "STATUS"), self.random.randrange(3))
+            way = self.random.choice(("ASC", "DESC"))
             return "[" + ", ".join(f"{{field: {f}, direction: {way}}}" for f in fields) + "]"
         if kind in WHERES:
-            return str(self.draw(st.sampled_from(WHERES[kind])))
+            return self.random.choice(WHERES[kind])
         if kind == "ID":
-            return f'"{self.draw(st.sampled_from(IDS))}"'
+            return f'"{self.random.choice(IDS)}"'
         if kind == "Date":
             return '"2026-10-01"'
         assert is_list_type(type_) or not needed
         return None
 
 
-def operations(
-    schema: GraphQLSchema, sources: Mapping[str, Any], roots: Mapping[str, Any]
-) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
-    """Return queries with their variables."""
-
-    @st.composite
-    def one(draw: Any) -> tuple[str, dict[str, Any]]:
-        return Chooser(draw, schema, sources, roots).query()
-
-    return one()
-
-
-__all__ = ["operations"]
+__all__ = ["Chooser"]

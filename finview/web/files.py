@@ -12,7 +12,7 @@ from finview.db.files import StoredFile, path_of
 from finview.db.runtime import Services
 from finview.errors import NotFound
 from finview.i18n import negotiate
-from finview.web.viewer import bearer, signed_in
+from finview.web.viewer import Credential, credential_of, noting, signed_in
 
 
 def endpoint(services: Services) -> Callable[[Request], Awaitable[Response]]:
@@ -21,7 +21,10 @@ def endpoint(services: Services) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
         try:
             path, name = await run_in_threadpool(
-                _found, services, request.path_params["id"], bearer(request)
+                _found,
+                services,
+                request.path_params["id"],
+                credential_of(request, services.settings),
             )
         except NotFound as failure:
             message = failure.message(negotiate(request.headers.get("accept-language")))
@@ -32,15 +35,16 @@ def endpoint(services: Services) -> Callable[[Request], Awaitable[Response]]:
             filename=name,
             media_type="application/octet-stream",
             headers={"x-content-type-options": "nosniff", "cache-control": "private, no-store"},
+            background=noting(services),
         )
 
     return handle
 
 
-def _found(services: Services, number: int, token: str | None) -> tuple[Path, str]:
+def _found(services: Services, number: int, token: Credential | None) -> tuple[Path, str]:
     """Return where a visible file lies, and its name; without a viewer everything is missing."""
     with services.db.reading() as session:
-        viewer = signed_in(session, token, language=None)
+        viewer = signed_in(services, session, token, language=None)
         if viewer is None:
             raise NotFound
         stored = find(session, StoredFile, number, viewer)

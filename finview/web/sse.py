@@ -45,10 +45,16 @@ async def _events(source: AsyncIterator[view.Answer]) -> AsyncIterator[bytes]:
     # latest state instead of a backlog.
     waiting: asyncio.Queue[view.Answer | None] = asyncio.Queue(maxsize=1)
 
-    async def pump() -> None:
-        async for answer in source:
-            await waiting.put(answer)
+    async def pump() -> bool:
+        """Hand on every answer; return whether that was all, or the server is to stop."""
+        complete = True
+        try:
+            async for answer in source:
+                await waiting.put(answer)
+        except subscriptions.Closing:
+            complete = False
         await waiting.put(None)
+        return complete
 
     task = asyncio.create_task(pump())
     try:
@@ -61,6 +67,8 @@ async def _events(source: AsyncIterator[view.Answer]) -> AsyncIterator[bytes]:
             if answer is None:
                 break
             yield b"event: next\ndata: " + answer.content() + b"\n\n"
-        yield b"event: complete\ndata: \n\n"
+        # Without it a client knows that it is to ask again.
+        if await task:
+            yield b"event: complete\ndata: \n\n"
     finally:
         task.cancel()

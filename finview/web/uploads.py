@@ -12,11 +12,11 @@ from starlette.responses import JSONResponse, Response
 from finview.accounts.access import Action, may
 from finview.api.engine.ids import key_of
 from finview.db.runtime import Services
-from finview.errors import FileTooLarge, FinviewError, NotFound
+from finview.errors import FileTooLarge, FinviewError, Forbidden, NotFound
 from finview.i18n import negotiate
 from finview.imports.upload import check_size, own_upload, receive
 from finview.settings import MIB
-from finview.web.viewer import bearer, signed_in
+from finview.web.viewer import Credential, credential_of, is_forged, noting, signed_in
 
 _STATUS = {"NOT_FOUND": 404, "FORBIDDEN": 403, "IMPORT_FILE_TOO_LARGE": 413, "STATE": 409}
 
@@ -25,8 +25,10 @@ def endpoint(services: Services) -> Callable[[Request], Awaitable[Response]]:
     """Return the handler of uploads."""
 
     async def handle(request: Request) -> Response:
-        token, language = bearer(request), request.headers.get("accept-language")
-        locale = negotiate(language)
+        locale = negotiate(request.headers.get("accept-language"))
+        if is_forged(request, services.settings):
+            return _refused(Forbidden(), locale)
+        token = credential_of(request, services.settings)
         try:
             declared = await run_in_threadpool(
                 _announced, services, request.path_params["id"], token
@@ -45,7 +47,7 @@ def endpoint(services: Services) -> Callable[[Request], Awaitable[Response]]:
             return _refused(failure, locale)
         finally:
             part.unlink(missing_ok=True)
-        return Response(status_code=204)
+        return Response(status_code=204, background=noting(services))
 
     return handle
 
@@ -54,9 +56,9 @@ class _Unauthenticated(Exception):
     """Nobody is signed in."""
 
 
-def _announced(services: Services, public_id: str, token: str | None) -> int:
+def _announced(services: Services, public_id: str, token: Credential | None) -> int:
     with services.db.reading() as session:
-        viewer = signed_in(session, token, language=None)
+        viewer = signed_in(services, session, token, language=None)
         if viewer is None:
             raise _Unauthenticated
         may(viewer, Action.IMPORT)
@@ -79,10 +81,10 @@ async def _stream(request: Request, services: Services, part: Path, declared: in
 
 
 def _received(
-    services: Services, public_id: str, token: str | None, part: Path, digest: str
+    services: Services, public_id: str, token: Credential | None, part: Path, digest: str
 ) -> None:
     with services.db.unit() as session:
-        viewer = signed_in(session, token, language=None)
+        viewer = signed_in(services, session, token, language=None)
         if viewer is None:
             raise NotFound
         upload = own_upload(session, key_of(public_id, "upl"), viewer)

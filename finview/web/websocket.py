@@ -3,17 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from finview.api.engine import faults, view
+from finview.api.engine import faults, subscriptions, view
 from finview.db.runtime import Services
 from finview.web.graphql import caller_of
 from finview.web.sse import answers
 from finview.web.threads import in_thread
-from finview.web.viewer import bearer, bearer_of
+from finview.web.viewer import Credential, bearer_of, credential_of, from_ourselves
 
 PROTOCOL = "graphql-transport-ws"
 INIT_S = 10.0
@@ -41,7 +40,7 @@ def endpoint(services: Services) -> Callable[[WebSocket], Awaitable[None]]:
     """Return the handler of websockets; `INIT_S` is how long a client may take to say hello."""
 
     async def handle(socket: WebSocket) -> None:
-        if not _same_origin(socket, services.settings.base_url):
+        if not from_ourselves(socket, services.settings):
             await socket.close()  # before accepting: the handshake is answered with 403
             return
         if PROTOCOL not in socket.scope["subprotocols"]:
@@ -91,12 +90,14 @@ class _Connection:
             task.cancel()
 
     async def _begin(self, payload: object) -> None:
-        """Sign in with the token of the payload, or of the handshake; none is a stranger."""
+        """Sign in with the token of the payload, or with the handshake's; none is a stranger."""
         given = payload if isinstance(payload, dict) else {}
         named = {key.lower(): value for key, value in given.items() if isinstance(value, str)}
-        token = bearer_of(named.get("authorization", "")) or bearer(self.socket)
-        self.caller = caller_of(self.socket, token)
-        if token is not None and not await in_thread(self._known, self.caller):
+        token = bearer_of(named.get("authorization", ""))
+        by_handshake = credential_of(self.socket, self.services.settings)
+        credential = Credential(token) if token else by_handshake
+        self.caller = caller_of(self.services, self.socket, credential)
+        if credential is not None and not await in_thread(self._known, self.caller):
             raise Closed(FORBIDDEN, "Forbidden")
         await self._send(type="connection_ack")
 
@@ -149,8 +150,8 @@ class _Connection:
                     return
                 await self._send_next(number, answer)
             await self._send(type="complete", id=number)
-        except WebSocketDisconnect:
-            return
+        except (WebSocketDisconnect, subscriptions.Closing):
+            return  # when it stops, the server closes every connection itself: 1012
         finally:
             if self.running.get(number) is asyncio.current_task():
                 del self.running[number]
@@ -176,12 +177,3 @@ class _Connection:
     async def _send_next(self, number: str, answer: view.Answer) -> None:
         head = b'{"type":"next","id":' + orjson.dumps(number) + b',"payload":'
         await self.socket.send_text((head + answer.content() + b"}").decode())
-
-
-def _same_origin(socket: WebSocket, base_url: str) -> bool:
-    """Tell whether a page of ours asks; programs send no Origin."""
-    origin = socket.headers.get("origin")
-    if origin is None:
-        return True
-    asked = urlsplit(origin).netloc
-    return asked in (socket.headers.get("host"), urlsplit(base_url).netloc)

@@ -1,7 +1,7 @@
 """The workflows every database is born with, and which version serves a case."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -9,6 +9,7 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from finview.customers.models import Bucket
+from finview.db.lists import one_of
 from finview.errors import Invalid, NotFound
 from finview.i18n import N_, sentences
 from finview.plugins.manager import Plugins
@@ -142,22 +143,47 @@ def version_for(
     named = None
     if kind == WorkflowKind.MAIN and bucket_id is not None:
         named = session.scalar(select(Bucket.workflow_id).where(Bucket.id == bucket_id))
-    found = session.execute(
+    found = _published(session, kind, [customer_id])
+    if not found:
+        raise NotFound
+    return int(_best(found, customer_id, named).id)
+
+
+def mains_of(session: Session, bucket_ids: Sequence[int]) -> dict[int, Workflow]:
+    """Return the main workflow of each bucket: its own, its customer's, the shipped one."""
+    buckets = session.execute(
+        select(Bucket.id, Bucket.customer_id, Bucket.workflow_id).where(
+            one_of(Bucket.id, list(bucket_ids))
+        )
+    ).all()
+    found = _published(session, WorkflowKind.MAIN, sorted({b.customer_id for b in buckets}))
+    if not found:
+        return {}
+    chosen = {b.id: _best(found, b.customer_id, b.workflow_id).workflow_id for b in buckets}
+    wanted = select(Workflow).where(one_of(Workflow.id, sorted(set(chosen.values()))))
+    workflows = {row.id: row for row in session.scalars(wanted)}
+    return {bucket: workflows[key] for bucket, key in chosen.items()}
+
+
+def _published(session: Session, kind: WorkflowKind, customer_ids: Sequence[int]) -> Sequence[Any]:
+    """Return the published versions of a kind that serve any of these customers."""
+    return session.execute(
         select(WorkflowVersion.id, Workflow.id.label("workflow_id"), Workflow.customer_id)
         .join(Workflow, Workflow.id == WorkflowVersion.workflow_id)
         .where(
             WorkflowVersion.status == VersionStatus.PUBLISHED,
             Workflow.kind == kind,
-            or_(Workflow.customer_id == customer_id, Workflow.customer_id.is_(None)),
+            or_(one_of(Workflow.customer_id, customer_ids), Workflow.customer_id.is_(None)),
         )
     ).all()
-    if not found:
-        raise NotFound
+
+
+def _best(found: Sequence[Any], customer_id: int, named: int | None) -> Any:
     # The bucket's own choice first, then the customer's newest, then the agency's.
-    best = max(
-        found, key=lambda row: (row.workflow_id == named, row.customer_id is not None, row.id)
+    return max(
+        (row for row in found if row.customer_id in (None, customer_id)),
+        key=lambda row: (row.workflow_id == named, row.customer_id is not None, row.id),
     )
-    return int(best.id)
 
 
 def check_choice(workflow: Workflow, *, customer_id: int) -> None:

@@ -21,12 +21,30 @@ def upgrade() -> None:
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("password_hash", sa.String(length=300), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_seen_at", sa.BigInteger(), nullable=True),
         sa.Column("lock_version", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_account_user")),
         sa.UniqueConstraint("email", name=op.f("uq_account_user_email")),
         sqlite_autoincrement=True,
         sqlite_strict=True,
     )
+    op.create_table(
+        "attempts",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("hits", sa.BigInteger(), nullable=False),
+        sa.Column("strikes", sa.BigInteger(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("blocked_until", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_attempts")),
+        sa.UniqueConstraint("key", name=op.f("uq_attempts_key")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("attempts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_attempts_at"), ["at"], unique=False)
+
     op.create_table(
         "audit_event",
         sa.Column("id", sa.BigInteger(), nullable=False),
@@ -46,7 +64,11 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     with op.batch_alter_table("audit_event", schema=None) as batch_op:
-        batch_op.create_index("audit_event_subject", ["subject_kind", "subject_id"], unique=False)
+        batch_op.create_index("audit_event_actor", ["actor_id", "at", "id"], unique=False)
+        batch_op.create_index("audit_event_at", ["at", "id"], unique=False)
+        batch_op.create_index(
+            "audit_event_subject", ["subject_kind", "subject_id", "at", "id"], unique=False
+        )
         batch_op.create_index(
             "audit_event_unsealed",
             ["id"],
@@ -55,35 +77,6 @@ def upgrade() -> None:
             postgresql_where=sa.text("seq IS NULL"),
         )
 
-    op.create_table(
-        "business_unit",
-        sa.Column("id", sa.BigInteger(), nullable=False),
-        sa.Column("name", sa.String(length=200), nullable=False),
-        sa.Column("active", sa.Boolean(), nullable=False),
-        sa.Column(
-            "company", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False
-        ),
-        sa.Column(
-            "email_settings",
-            sa.JSON().with_variant(postgresql.JSONB(), "postgresql"),
-            nullable=False,
-        ),
-        sa.Column(
-            "invoice_settings",
-            sa.JSON().with_variant(postgresql.JSONB(), "postgresql"),
-            nullable=False,
-        ),
-        sa.Column(
-            "email_footers",
-            sa.JSON().with_variant(postgresql.JSONB(), "postgresql"),
-            nullable=False,
-        ),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("lock_version", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_business_unit")),
-        sqlite_autoincrement=True,
-        sqlite_strict=True,
-    )
     op.create_table(
         "clock_offset",
         sa.Column("id", sa.BigInteger(), nullable=False),
@@ -104,6 +97,7 @@ def upgrade() -> None:
         sa.Column("date_of_birth", sa.Date(), nullable=True),
         sa.Column("vat_id", sa.String(length=30), nullable=True),
         sa.Column("register_no", sa.String(length=60), nullable=True),
+        sa.Column("reference", sa.String(length=100), nullable=True),
         sa.Column("locale", sa.String(length=8), nullable=False),
         sa.Column("employment", sa.String(length=200), nullable=True),
         sa.Column("identity_no", sa.String(length=60), nullable=True),
@@ -120,6 +114,7 @@ def upgrade() -> None:
     with op.batch_alter_table("debtor", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_debtor_import_id"), ["import_id"], unique=False)
         batch_op.create_index("ix_debtor_name", ["name"], unique=False)
+        batch_op.create_index("ix_debtor_reference", ["reference"], unique=False)
         batch_op.create_index("ix_debtor_stale", ["match_stale", "id"], unique=False)
 
     op.create_table(
@@ -182,6 +177,9 @@ def upgrade() -> None:
         sa.Column(
             "cursor", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True
         ),
+        sa.Column(
+            "result", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True
+        ),
         sa.Column("error_code", sa.String(length=60), nullable=True),
         sa.Column(
             "error_params", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True
@@ -202,6 +200,13 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     with op.batch_alter_table("job", schema=None) as batch_op:
+        batch_op.create_index(
+            "job_dead",
+            ["kind", "id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'DEAD'"),
+            postgresql_where=sa.text("state = 'DEAD'"),
+        )
         batch_op.create_index(
             "job_dedupe",
             ["dedupe_key"],
@@ -327,6 +332,21 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_table(
+        "oidc_trip",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("secret_sha256", sa.String(length=64), nullable=False),
+        sa.Column("invitation_sha256", sa.String(length=64), nullable=True),
+        sa.Column("locale", sa.String(length=8), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_oidc_trip")),
+        sa.UniqueConstraint("secret_sha256", name=op.f("uq_oidc_trip_secret_sha256")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("oidc_trip", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_oidc_trip_expires_at"), ["expires_at"], unique=False)
+
+    op.create_table(
         "plugin_binding",
         sa.Column("id", sa.BigInteger(), nullable=False),
         sa.Column("scope_kind", sa.String(length=20), nullable=False),
@@ -347,6 +367,24 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "scope_kind", "scope_id", "slot", "position", name="uq_plugin_binding_place"
         ),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "schedule",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("kind", sa.String(length=80), nullable=False),
+        sa.Column("args", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("rule", sa.String(length=80), nullable=False),
+        sa.Column("tz", sa.String(length=60), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("next_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_job_id", sa.BigInteger(), nullable=True),
+        sa.Column("catch_up", sa.String(length=10), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_schedule")),
+        sa.UniqueConstraint("name", name=op.f("uq_schedule_name")),
         sqlite_autoincrement=True,
         sqlite_strict=True,
     )
@@ -383,6 +421,24 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
         sqlite_strict=True,
     )
+    op.create_table(
+        "worker",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column(
+            "queues", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False
+        ),
+        sa.Column("threads", sa.BigInteger(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("beat_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_worker")),
+        sa.UniqueConstraint("name", name=op.f("uq_worker_name")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("worker", schema=None) as batch_op:
+        batch_op.create_index("worker_beat", ["beat_at"], unique=False)
+
     op.create_table(
         "access_grant",
         sa.Column("id", sa.BigInteger(), nullable=False),
@@ -429,8 +485,12 @@ def upgrade() -> None:
         sa.Column("user_id", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column("secret_sha256", sa.String(length=64), nullable=False),
+        sa.Column(
+            "scopes", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True
+        ),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_used_at", sa.BigInteger(), nullable=True),
         sa.Column("revoked_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["user_id"], ["account_user.id"], name=op.f("fk_api_token_user_id")
@@ -481,33 +541,40 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_bank_account_debtor_id"), ["debtor_id"], unique=False)
 
     op.create_table(
-        "customer",
+        "business_unit",
         sa.Column("id", sa.BigInteger(), nullable=False),
-        sa.Column("number", sa.String(length=20), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
-        sa.Column("business_unit_id", sa.BigInteger(), nullable=False),
-        sa.Column("currency", sa.String(length=3), nullable=False),
-        sa.Column("locale", sa.String(length=8), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column(
             "company", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False
         ),
-        sa.Column("enrichment_granted", sa.Boolean(), nullable=False),
+        sa.Column(
+            "email_settings",
+            sa.JSON().with_variant(postgresql.JSONB(), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "invoice_settings",
+            sa.JSON().with_variant(postgresql.JSONB(), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "email_footers",
+            sa.JSON().with_variant(postgresql.JSONB(), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("bank", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("base_rate_source", sa.String(length=60), nullable=True),
+        sa.Column("logo_file_id", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("lock_version", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["business_unit_id"], ["business_unit.id"], name=op.f("fk_customer_business_unit_id")
+            ["logo_file_id"], ["stored_file.id"], name=op.f("fk_business_unit_logo_file_id")
         ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_customer")),
-        sa.UniqueConstraint("number", name=op.f("uq_customer_number")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_business_unit")),
         sqlite_autoincrement=True,
         sqlite_strict=True,
     )
-    with op.batch_alter_table("customer", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_customer_business_unit_id"), ["business_unit_id"], unique=False
-        )
-        batch_op.create_index(batch_op.f("ix_customer_name"), ["name"], unique=False)
-
     op.create_table(
         "email_point",
         sa.Column("id", sa.BigInteger(), nullable=False),
@@ -597,6 +664,53 @@ def upgrade() -> None:
         batch_op.create_index("ix_match_profile_batch", ["batch"], unique=False)
 
     op.create_table(
+        "oidc_identity",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("issuer", sa.String(length=500), nullable=False),
+        sa.Column("subject", sa.String(length=255), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["account_user.id"], name=op.f("fk_oidc_identity_user_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_oidc_identity")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("oidc_identity", schema=None) as batch_op:
+        batch_op.create_index("oidc_identity_once", ["issuer", "subject"], unique=True)
+        batch_op.create_index("oidc_identity_user", ["user_id", "issuer"], unique=True)
+
+    op.create_table(
+        "password_link",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=True),
+        sa.Column("is_welcome", sa.Boolean(), nullable=False),
+        sa.Column("invited_by", sa.BigInteger(), nullable=True),
+        sa.Column("nonce", sa.String(length=32), nullable=False),
+        sa.Column("token_sha256", sa.String(length=64), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("sending_at", sa.BigInteger(), nullable=True),
+        sa.Column("sent_at", sa.BigInteger(), nullable=True),
+        sa.Column("failed_at", sa.BigInteger(), nullable=True),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.Column("voided_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["account_user.id"], name=op.f("fk_password_link_user_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_password_link")),
+        sa.UniqueConstraint("token_sha256", name=op.f("uq_password_link_token_sha256")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("password_link", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_password_link_expires_at"), ["expires_at"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_password_link_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
         "phone_point",
         sa.Column("id", sa.BigInteger(), nullable=False),
         sa.Column("debtor_id", sa.BigInteger(), nullable=False),
@@ -616,6 +730,63 @@ def upgrade() -> None:
     with op.batch_alter_table("phone_point", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_phone_point_debtor_id"), ["debtor_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_phone_point_e164"), ["e164"], unique=False)
+
+    op.create_table(
+        "recovery_code",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("code_sha256", sa.String(length=64), nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["account_user.id"], name=op.f("fk_recovery_code_user_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery_code")),
+        sa.UniqueConstraint("code_sha256", name=op.f("uq_recovery_code_code_sha256")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("recovery_code", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_recovery_code_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
+        "second_factor",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("confirmed_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_step", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["account_user.id"], name=op.f("fk_second_factor_user_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_second_factor")),
+        sa.UniqueConstraint("user_id", name=op.f("uq_second_factor_user_id")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "sign_in_session",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("secret_sha256", sa.String(length=64), nullable=False),
+        sa.Column("user_agent", sa.String(length=300), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_seen_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["account_user.id"], name=op.f("fk_sign_in_session_user_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sign_in_session")),
+        sa.UniqueConstraint("secret_sha256", name=op.f("uq_sign_in_session_secret_sha256")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("sign_in_session", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_sign_in_session_expires_at"), ["expires_at"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_sign_in_session_user_id"), ["user_id"], unique=False)
 
     op.create_table(
         "upload",
@@ -641,6 +812,41 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_upload_user_id"), ["user_id"], unique=False)
 
     op.create_table(
+        "customer",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.String(length=20), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("business_unit_id", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("locale", sa.String(length=8), nullable=False),
+        sa.Column(
+            "company", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False
+        ),
+        sa.Column("responsible_user_id", sa.BigInteger(), nullable=True),
+        sa.Column("enrichment_granted", sa.Boolean(), nullable=False),
+        sa.Column("settings_saved", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("lock_version", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["business_unit_id"], ["business_unit.id"], name=op.f("fk_customer_business_unit_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["responsible_user_id"],
+            ["account_user.id"],
+            name=op.f("fk_customer_responsible_user_id"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_customer")),
+        sa.UniqueConstraint("number", name=op.f("uq_customer_number")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    with op.batch_alter_table("customer", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_customer_business_unit_id"), ["business_unit_id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_customer_name"), ["name"], unique=False)
+
+    op.create_table(
         "customer_contact",
         sa.Column("id", sa.BigInteger(), nullable=False),
         sa.Column("customer_id", sa.BigInteger(), nullable=False),
@@ -648,7 +854,9 @@ def upgrade() -> None:
         sa.Column("first_name", sa.String(length=100), nullable=False),
         sa.Column("last_name", sa.String(length=100), nullable=False),
         sa.Column("phone", sa.String(length=20), nullable=True),
+        sa.Column("locale", sa.String(length=8), nullable=False),
         sa.Column("is_commercial", sa.Boolean(), nullable=False),
+        sa.Column("is_primary", sa.Boolean(), nullable=False),
         sa.Column("is_operational", sa.Boolean(), nullable=False),
         sa.Column("has_access", sa.Boolean(), nullable=False),
         sa.Column(
@@ -656,8 +864,13 @@ def upgrade() -> None:
             sa.JSON().with_variant(postgresql.JSONB(), "postgresql"),
             nullable=False,
         ),
+        sa.Column("notice_at", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("lock_version", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "is_commercial OR NOT is_primary",
+            name=op.f("ck_customer_contact_primary_is_commercial"),
+        ),
         sa.ForeignKeyConstraint(
             ["customer_id"], ["customer.id"], name=op.f("fk_customer_contact_customer_id")
         ),
@@ -670,6 +883,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("customer_contact", schema=None) as batch_op:
         batch_op.create_index("customer_contact_once", ["customer_id", "user_id"], unique=True)
+        batch_op.create_index(
+            "customer_contact_primary",
+            ["customer_id"],
+            unique=True,
+            sqlite_where=sa.text("is_primary"),
+            postgresql_where=sa.text("is_primary"),
+        )
         batch_op.create_index(batch_op.f("ix_customer_contact_user_id"), ["user_id"], unique=False)
 
     op.create_table(
@@ -844,6 +1064,9 @@ def upgrade() -> None:
         sa.Column("error_file_id", sa.BigInteger(), nullable=True),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("plan", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column(
+            "terms", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False
+        ),
         sa.Column(
             "formats", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False
         ),
@@ -1589,19 +1812,49 @@ def downgrade() -> None:
     op.drop_table("mapping_memory")
     with op.batch_alter_table("customer_contact", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_customer_contact_user_id"))
+        batch_op.drop_index(
+            "customer_contact_primary",
+            sqlite_where=sa.text("is_primary"),
+            postgresql_where=sa.text("is_primary"),
+        )
         batch_op.drop_index("customer_contact_once")
 
     op.drop_table("customer_contact")
+    with op.batch_alter_table("customer", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_customer_name"))
+        batch_op.drop_index(batch_op.f("ix_customer_business_unit_id"))
+
+    op.drop_table("customer")
     with op.batch_alter_table("upload", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_upload_user_id"))
         batch_op.drop_index(batch_op.f("ix_upload_expires_at"))
 
     op.drop_table("upload")
+    with op.batch_alter_table("sign_in_session", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_sign_in_session_user_id"))
+        batch_op.drop_index(batch_op.f("ix_sign_in_session_expires_at"))
+
+    op.drop_table("sign_in_session")
+    op.drop_table("second_factor")
+    with op.batch_alter_table("recovery_code", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_recovery_code_user_id"))
+
+    op.drop_table("recovery_code")
     with op.batch_alter_table("phone_point", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_phone_point_e164"))
         batch_op.drop_index(batch_op.f("ix_phone_point_debtor_id"))
 
     op.drop_table("phone_point")
+    with op.batch_alter_table("password_link", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_password_link_user_id"))
+        batch_op.drop_index(batch_op.f("ix_password_link_expires_at"))
+
+    op.drop_table("password_link")
+    with op.batch_alter_table("oidc_identity", schema=None) as batch_op:
+        batch_op.drop_index("oidc_identity_user")
+        batch_op.drop_index("oidc_identity_once")
+
+    op.drop_table("oidc_identity")
     with op.batch_alter_table("match_profile", schema=None) as batch_op:
         batch_op.drop_index("ix_match_profile_batch")
 
@@ -1616,11 +1869,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_email_point_address"))
 
     op.drop_table("email_point")
-    with op.batch_alter_table("customer", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_customer_name"))
-        batch_op.drop_index(batch_op.f("ix_customer_business_unit_id"))
-
-    op.drop_table("customer")
+    op.drop_table("business_unit")
     with op.batch_alter_table("bank_account", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_bank_account_debtor_id"))
 
@@ -1641,12 +1890,21 @@ def downgrade() -> None:
         batch_op.drop_index("access_grant_once")
 
     op.drop_table("access_grant")
+    with op.batch_alter_table("worker", schema=None) as batch_op:
+        batch_op.drop_index("worker_beat")
+
+    op.drop_table("worker")
     op.drop_table("stored_file")
     with op.batch_alter_table("setting", schema=None) as batch_op:
         batch_op.drop_index("setting_once")
 
     op.drop_table("setting")
+    op.drop_table("schedule")
     op.drop_table("plugin_binding")
+    with op.batch_alter_table("oidc_trip", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_oidc_trip_expires_at"))
+
+    op.drop_table("oidc_trip")
     op.drop_table("number_series")
     op.drop_table("match_name_freq")
     op.drop_table("match_key")
@@ -1692,6 +1950,11 @@ def downgrade() -> None:
                 "dedupe_key IS NOT NULL AND state IN ('SCHEDULED','READY','DISPATCHED','RUNNING','PARKED')"
             ),
         )
+        batch_op.drop_index(
+            "job_dead",
+            sqlite_where=sa.text("state = 'DEAD'"),
+            postgresql_where=sa.text("state = 'DEAD'"),
+        )
 
     op.drop_table("job")
     op.drop_table("idempotency")
@@ -1701,12 +1964,12 @@ def downgrade() -> None:
     op.drop_table("event_inbox")
     with op.batch_alter_table("debtor", schema=None) as batch_op:
         batch_op.drop_index("ix_debtor_stale")
+        batch_op.drop_index("ix_debtor_reference")
         batch_op.drop_index("ix_debtor_name")
         batch_op.drop_index(batch_op.f("ix_debtor_import_id"))
 
     op.drop_table("debtor")
     op.drop_table("clock_offset")
-    op.drop_table("business_unit")
     with op.batch_alter_table("audit_event", schema=None) as batch_op:
         batch_op.drop_index(
             "audit_event_unsealed",
@@ -1714,7 +1977,13 @@ def downgrade() -> None:
             postgresql_where=sa.text("seq IS NULL"),
         )
         batch_op.drop_index("audit_event_subject")
+        batch_op.drop_index("audit_event_at")
+        batch_op.drop_index("audit_event_actor")
 
     op.drop_table("audit_event")
+    with op.batch_alter_table("attempts", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_attempts_at"))
+
+    op.drop_table("attempts")
     op.drop_table("account_user")
     # ### end Alembic commands ###

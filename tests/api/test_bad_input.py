@@ -202,6 +202,7 @@ REFUSALS = {
         mutation="importLinkBucket",
         given=lambda _: {"bucketId": "bkt_999"},
         code="NOT_FOUND",
+        path=["input", "bucketId"],
         german=GONE[0],
         english=GONE[1],
     ),

@@ -111,6 +111,33 @@ def settlement(story: Story) -> Given:
     return {"caseId": case_of(story), "amount": amount, "payBy": "2027-03-01"}
 
 
+def booked(story: Story) -> Given:
+    send(story.client, "paymentRecord", {**payment(story), "idempotencyKey": "before"})
+    query = "{ cases(first: 1) { nodes { payments { id } } } }"
+    (one,) = story.client.ask(query)["cases"]["nodes"][0]["payments"]
+    return {"paymentId": one["id"], "reason": "returned"}
+
+
+def planned(story: Story) -> Given:
+    send(story.client, "paymentPlanCreate", plan(story))
+    query = """{ cases(first: 1) { nodes { balance { open { amount currency } } } } }"""
+    left = story.client.ask(query)["cases"]["nodes"][0]["balance"]["open"]
+    part = {"amount": left, "dueOn": "2027-04-01"}
+    return {"caseId": case_of(story), "instalments": [part], "reason": "in one part"}
+
+
+def adjustment(story: Story) -> Given:
+    amount = {"amount": "5.00", "currency": "EUR"}
+    return {"caseId": case_of(story), "kind": "COSTS", "amount": amount, "reason": "agreed"}
+
+
+def closing(story: Story) -> Given:
+    return {"caseId": case_of(story), "closeReason": "WRITTEN_OFF", "note": "insolvent"}
+
+
+PERSON = {"kind": "CONSUMER", "firstName": "Ida", "lastName": "Roth"}
+COLLEAGUE = {"email": "neu@inkasso.example", "name": "Ida Roth", "role": "OPERATOR"}
+
 # Where the story stands, what is sent, and what is changed to be another input.
 CASES: dict[str, tuple[str, Callable[[Story], Given], Given]] = {
     "uploadCreate": ("REVIEW", lambda _: {"filename": "a.csv", "sizeBytes": 3}, {"sizeBytes": 4}),
@@ -138,11 +165,24 @@ CASES: dict[str, tuple[str, Callable[[Story], Given], Given]] = {
     "paymentRecord": ("LAUNCHED", payment, {"reference": "another"}),
     "paymentPlanCreate": ("LAUNCHED", plan, {"instalments": 4}),
     "settlementAgree": ("LAUNCHED", settlement, {"payBy": "2027-04-01"}),
+    "paymentReverse": ("LAUNCHED", booked, {"reason": "another"}),
+    "paymentPlanChange": ("LAUNCHED", planned, {"reason": "another"}),
+    "caseChargeAdjust": ("LAUNCHED", adjustment, {"reason": "another"}),
+    "caseClose": ("LAUNCHED", closing, {"note": "another"}),
+    "debtorCreate": ("REVIEW", lambda _: PERSON, {"firstName": "Ada"}),
+    "debtorUpdate": ("LAUNCHED", lambda _: {"reference": "A 1"}, {"reference": "A 2"}),
+    "userCreate": ("REVIEW", lambda _: COLLEAGUE, {"name": "Ada Roth"}),
+    "userUpdate": ("REVIEW", lambda _: {"name": "Ida Roth"}, {"name": "Ada Roth"}),
 }  # fmt: skip
 
 
 def about(story: Story, mutation: str) -> str | None:
-    beside = {"businessUnitUpdate": story.agency.unit, "customerUpdate": story.agency.customer}
+    beside = {
+        "businessUnitUpdate": story.agency.unit,
+        "customerUpdate": story.agency.customer,
+        "debtorUpdate": "dbt_1",
+        "userUpdate": "usr_1",
+    }
     return beside.get(mutation)
 
 

@@ -120,7 +120,7 @@ def test_the_same_key_has_one_effect_and_another_input_is_refused(story: Story, 
         ({"receivedOn": "2026-11-03"}, "INVALID", "PAYMENT_IN_FUTURE", "receivedOn"),
         ({"reference": "x" * 201}, "INVALID", "PAYMENT_REFERENCE", "reference"),
         ({"idempotencyKey": ""}, "INVALID", None, "idempotencyKey"),
-        ({"caseId": "cas_999"}, "NOT_FOUND", None, None),
+        ({"caseId": "cas_999"}, "NOT_FOUND", None, "caseId"),
         ({"caseId": "imp_1"}, "NOT_FOUND", None, "caseId"),
     ],
 )

@@ -1,5 +1,6 @@
 """Subscriptions: over both transports, from the database, under the viewer's access."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -7,17 +8,19 @@ from typing import Any
 import orjson
 import pytest
 from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
 from starlette.websockets import WebSocketDisconnect
 
-from finview.accounts.access import Role
+from finview.accounts.access import Role, Viewer
 from finview.accounts.models import AccessGrant
+from finview.api.engine import view
 from finview.api.engine.ids import encode
 from finview.api.engine.subscriptions import Hub
 from finview.db import Database
 from finview.db.jobs import Job, State, Subject, enqueue
 from finview.db.runtime import Services
 from finview.testing.client import Client, client_for
-from finview.web import websocket
+from finview.web import sse, websocket
 
 JOB = "subscription($id: ID!) { jobUpdated(id: $id) { state progressDone } }"
 IMPORT = "subscription($id: ID!) { importUpdated(id: $id) { state } }"
@@ -269,3 +272,37 @@ def test_queries_are_streamed_for_those_who_prefer_it(client: Client) -> None:
     sent = {"query": "{ viewer { locale } }"}
     answer = client.http.post("/graphql", json=sent, headers=prefers_json)
     assert answer.headers["content-type"].startswith("application/json")
+
+
+def test_when_the_server_stops_a_stream_ends_without_saying_it_is_complete(
+    client: Client, opened: Services, job: int
+) -> None:
+    opened.get(Hub).close()
+    found = states(client, JOB, encode("job", job))
+    assert [name for name, _ in found] == ["next"]
+    assert opened.get(Hub).watching == 0
+
+
+def test_a_comment_keeps_an_idle_stream_alive(
+    opened: Services, client: Client, job: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sse, "PING_S", 0.01)
+    request = view.Request(JOB, {"id": encode("job", job)})
+    ready = view.prepared(opened.settings, request, "en")
+    caller = view.Caller(operator, "en")
+
+    async def pieces() -> list[bytes]:
+        stream: Any = sse.response(opened, ready, caller).body_iterator
+        found = [await anext(stream)]
+        while not found[-1].startswith(b"event: next\n"):
+            found.append(await anext(stream))
+        found.append(await anext(stream))  # nothing changes any more
+        await stream.aclose()
+        return found
+
+    assert asyncio.run(pieces())[-1] == b":\n\n"
+
+
+def operator(_: Session) -> Viewer:
+    admin = frozenset({Role.ADMIN})
+    return Viewer(user_id=1, email="o@example.org", name="O", roles=admin, locale="en")

@@ -44,7 +44,12 @@ def test_every_failpoint_of_an_import_is_one_of_these() -> None:
     rooms = ("imports", "workflows", "communications", "jobs")
     sources = [path.read_text() for room in rooms for path in (root / room).rglob("*.py")]
     named = {name for text in sources for name in re.findall(r'failpoint\("([^"]+)"\)', text)}
-    others = {"import.revert.won", "communications.invite.call", "communications.invite.sent"}
+    mails = {
+        f"communications.{kind}.{at}"
+        for kind in ("invite", "linked", "password")
+        for at in ("call", "sent")
+    }
+    others = {"import.revert.won", *mails}
     assert named <= {*POINTS, *others}
     assert named >= {"import.stage.chunk", "import.match.chunk", "workflow.launch.chunk"}
 

@@ -1,42 +1,21 @@
 """Allocation replayed from facts: the worked examples of the claim account, and its laws."""
 
-from dataclasses import dataclass
 from datetime import date, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finview.cases.allocation import CATEGORY, ORDERS, replay, waterfall
-from finview.cases.claims import CaseClaims, Claim
-from finview.cases.components import Breathing, Financials
-from finview.cases.interest import Step
+from finview.cases.allocation import ORDERS, replay, waterfall
+from finview.cases.claims import CaseClaims
+from finview.cases.components import Snapshot
+from finview.cases.law import SHIPPED
 from finview.cases.ledger_models import AccountKind, TxnKind
-
-# The base rate of § 247 BGB in 1/10,000 percent, from the day it changes.
-BASE = [
-    (date(2024, 7, 1), 33_700),
-    (date(2025, 1, 1), 22_700),
-    (date(2025, 7, 1), 12_700),
-    (date(2026, 7, 1), 15_200),
-]
-
-
-@dataclass(slots=True, kw_only=True)
-class Floating(CaseClaims):
-    """A case whose rate is the base rate and some points."""
-
-    points: int = 0
-
-    def rates(self) -> list[Step]:
-        return [(day, base + self.points * 10_000) for day, base in BASE]
-
-
-def fact(kind: TxnKind, account: AccountKind, on: date, minor: int, **more: Any) -> Any:
-    given = {"txn_id": 0, "invoice_id": None, "reverses_id": None, "rule": "", **more}
-    return SimpleNamespace(kind=kind, account=account, effective_on=on, amount=minor, **given)
+from finview.cases.models import DebtorKind
+from finview.cases.sample import fact, lines_from, sample_case, with_lines
+from finview.cases.statement import balance_of
+from finview.money import Money
 
 
 def claim(
@@ -46,55 +25,39 @@ def claim(
     points: int = 5,
     order: str = "DE_367",
     costs: tuple[tuple[date, int], ...] = (),
-) -> Floating:
+) -> CaseClaims:
     """Return a case with one invoice in default since a day, its costs and its payments."""
     due = since - timedelta(days=1)
-    one = Claim(
-        invoice_id=7, number="R-7", issued_on=due, due_on=due, costs_minor=0, interest_minor=0
+    terms = {"interest": {"points": str(points)}, "outerOrder": order}
+    case = sample_case(
+        Snapshot.model_validate(terms),
+        SHIPPED["de"],
+        Money(principal, "EUR"),
+        kind=DebtorKind.CONSUMER,
+        issued_on=due,
+        due_on=due,
+        opened_on=since,
+        charges_from=since,
     )
-    lines = [fact(TxnKind.OPEN, AccountKind.PRINCIPAL, due, principal, invoice_id=7)]
-    lines += [fact(TxnKind.COST, AccountKind.COSTS_OWN, on, minor) for on, minor in costs]
+    lines = [fact(TxnKind.COST, AccountKind.COSTS_OWN, on, minor) for on, minor in costs]
     lines += [
         fact(TxnKind.PAYMENT, AccountKind.UNALLOCATED, on, -minor, txn_id=n)
         for n, (on, minor) in enumerate(payments, 100)
     ]
-    terms = Financials.model_validate({"interest": {"percent": "1"}, "outerOrder": order})
-    given: dict[str, Any] = {"id": 1, "currency": "EUR", "status": "ACTIVE", "customer_id": 1}
-    given |= {"business": False, "charge_round": 0, "charges_from": since}
-    return Floating(
-        financials=terms,
-        breathing=Breathing(),
-        points=points,
-        claims={7: one},
-        lines=lines,
-        **given,
-    )
+    return with_lines(case, lines)
 
 
-def parts(case: Floating) -> list[tuple[str, str, str, str]]:
+def parts(case: CaseClaims) -> list[tuple[str, str, str, str]]:
     """Return costs, interest, principal and overpaid of each allocation."""
     made = [p.inputs for p in replay(case) if p.kind == TxnKind.ALLOCATION]
     return [(p["costs"], p["interest"], p["principal"], p["overpaid"]) for p in made]
 
 
-def rest(case: Floating, as_of: date) -> tuple[int, int, int]:
+def rest(case: CaseClaims, as_of: date) -> tuple[int, int, int]:
     """Return principal, interest and costs at the end of a day, accrued interest included."""
-    sums = {"principal": 0, "interest": 0, "costs": 0}
-    one = case.claims[7]
-    for line in case.lines:
-        if line.account in CATEGORY and line.effective_on <= as_of:
-            sums[CATEGORY[line.account]] += line.amount
-    one.changes = [(x.effective_on, x.amount) for x in case.lines if x.account == "PRINCIPAL"]
-    for posting in (p for p in replay(case) if p.effective_on <= as_of):
-        for account, minor in posting.lines:
-            if account.kind in CATEGORY:
-                sums[CATEGORY[account.kind]] += minor
-            if account.kind == AccountKind.PRINCIPAL:
-                one.changes.append((posting.effective_on, minor))
-        if posting.kind == TxnKind.ALLOCATION:
-            case.stretch_from = posting.effective_on
-    sums["interest"] += sum(minor for _, _, minor in case.unposted(as_of))
-    return sums["principal"], sums["interest"], sums["costs"]
+    lines, _ = lines_from(replay(case), 1_000)
+    left = balance_of(with_lines(case, lines, as_of), as_of)
+    return left.principal.minor, left.interest.minor, left.costs.minor
 
 
 @pytest.mark.parametrize(

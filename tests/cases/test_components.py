@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from finview.cases.components import CostComponent, InterestComponent, parse_financials
-from finview.cases.costs import lump_sum
 from finview.errors import Invalid
 
 BRACKETS = [{"upTo": "100", "amount": "15"}, {"upTo": "500", "amount": "40"}, {"percent": "10"}]
@@ -48,27 +47,45 @@ def test_nothing_charges_nothing(empty: dict[str, Any] | None) -> None:
     assert (read.costs.minor(10_000, "EUR"), read.interest.rate, read.admin) == (0, 0, 0)
 
 
+GAP = [{"upTo": "100", "amount": "15"}, {"upTo": "500", "amount": "40"}]
+FALLING = [{"upTo": "500", "amount": "15"}, {"upTo": "100", "amount": "40"}, {"percent": "1"}]
+
+
 @pytest.mark.parametrize(
-    ("wrong", "field"),
+    ("wrong", "field", "reason"),
     [
-        ({"costs": {"kind": "FIXED"}}, "costs"),
-        ({"costs": {"kind": "PERCENT", "percent": "-1"}}, "costs.percent"),
-        ({"costs": {"kind": "MAGIC"}}, "costs.kind"),
-        ({"interest": {"kind": "FIXED"}}, "interest"),
-        ({"interest": {"percent": "5", "dayCount": "ACT_364"}}, "interest.dayCount"),
-        ({"cost": {}}, "cost"),
-        ({"costs": {"kind": "TIERED", "tiers": [{"percent": "1"}, {"upTo": "5"}]}}, "costs"),
+        ({"costs": {"kind": "FIXED"}}, "costs", "FINANCIALS_REQUIRED"),
+        ({"costs": {"kind": "PERCENT", "percent": "-1"}}, "costs.percent", "FINANCIALS_RANGE"),
+        ({"costs": {"kind": "PERCENT", "percent": "100.5"}}, "costs.percent", "FINANCIALS_RANGE"),
+        ({"costs": {"kind": "MAGIC"}}, "costs.kind", "FINANCIALS_CHOICE"),
+        ({"costs": {"tiers": GAP}}, "costs.tiers", "FINANCIALS_TIERS_GAP"),
+        ({"costs": {"tiers": FALLING}}, "costs.tiers", "FINANCIALS_TIERS_ORDER"),
+        ({"costs": {"tiers": [{"upTo": "5"}]}}, "costs.tiers.0", "FINANCIALS_TIER_EMPTY"),
+        ({"costs": {"percent": "5", "min": "9", "max": "3"}}, "costs", "FINANCIALS_MIN_MAX"),
+        ({"interest": {"kind": "FIXED"}}, "interest", "FINANCIALS_REQUIRED"),
+        ({"interest": {"kind": "BASE_PLUS"}}, "interest", "FINANCIALS_REQUIRED"),
+        ({"interest": {"percent": "5", "dayCount": "X"}}, "interest.dayCount", "FINANCIALS_CHOICE"),
+        ({"vat": "IF_NOT_DEDUCTIBLE"}, "financials", "FINANCIALS_REQUIRED"),
+        ({"commissionPercent": "101"}, "commissionPercent", "FINANCIALS_RANGE"),
+        ({"cost": {}}, "cost", "FINANCIALS_UNKNOWN"),
+        ({"admin": "much"}, "admin", "FINANCIALS_INVALID"),
     ],
 )
-def test_what_is_wrong_is_named(wrong: dict[str, Any], field: str) -> None:
+def test_what_is_wrong_is_named_with_its_place(
+    wrong: dict[str, Any], field: str, reason: str
+) -> None:
     with pytest.raises(Invalid) as refused:
         parse_financials(wrong)
-    assert (refused.value.reason, refused.value.params["field"]) == ("FINANCIALS_INVALID", field)
+    assert (refused.value.reason, refused.value.params["field"]) == (reason, field)
+    place = [] if field == "financials" else field.split(".")
+    assert list(refused.value.path) == ["input", "financials", *place]
+    assert field in refused.value.message("de")
 
 
-def test_statutory_rules_wait_for_a_law_pack() -> None:
-    with pytest.raises(Invalid, match="FINANCIALS_LAW_PACK"):
-        parse_financials({"interest": {"kind": "BASE_PLUS", "points": "5"}})
+def test_the_law_is_asked_for_by_name_and_starts_by_itself() -> None:
+    read = parse_financials({"costs": "STATUTORY", "interest": {"kind": "STATUTORY"}})
+    assert (read.costs.kind, read.interest.starts_on) == ("STATUTORY", "DEFAULT")
+    assert parse_financials({"interest": {"points": "5"}}).interest.added == 50_000
 
 
 @pytest.mark.parametrize(
@@ -105,8 +122,3 @@ def test_a_claim_without_due_date_is_due_thirty_days_after_the_invoice() -> None
     terms = InterestComponent.model_validate({"kind": "FIXED", "percent": "5"})
     assert terms.first_day(date(2026, 1, 1), None) == date(2026, 2, 1)
     assert terms.first_day(None, None) is None
-
-
-def test_the_lump_sum_is_credited_against_the_costs() -> None:
-    assert [lump_sum("EUR", 1, against=costs) for costs in (0, 1_890, 10_044)] == [4_000, 2_110, 0]
-    assert lump_sum("USD", 1, against=0) == 0

@@ -46,6 +46,14 @@ def test_the_import_is_launched_and_adds_up(demo):
     assert found["matches"]["new"] + found["matches"]["matched"] == found["cases"]
 
 
+def test_the_effective_settings_come_with_their_sources(demo):
+    workflow = demo[1]["settings"]["workflow"]
+    assert workflow["breathing_space_days"] == {"value": 14, "source": "CUSTOMER"}
+    assert workflow["max_call_attempts"] == {"value": 5, "source": "BUSINESS_UNIT"}
+    assert workflow["payment_plan_reminder_days"] == {"value": 3, "source": "BUCKET"}
+    assert demo[1]["settings"]["imports"]["review_percent"] == {"value": 40, "source": "SYSTEM"}
+
+
 def test_the_breathing_space_is_seen_to_end(demo):
     before, after = demo[1]["case"]["before"], demo[1]["case"]["after"]
     assert (before["status"], after["status"]) == ("BREATHING_SPACE", "ACTIVE")

@@ -4,6 +4,8 @@ import csv
 
 import pytest
 
+from finview.db.jobs import enqueue
+
 WHERE = ("--customer", "SWN", "--portfolio", "Strom und Gas")
 
 
@@ -82,6 +84,31 @@ def test_jobs_are_listed_and_only_stopped_ones_run_again(run, launched):
     job = str(jobs[0]["id"])
     assert run("jobs", "retry", job, "--json").json["error"]["reason"] == "JOB_NOT_STOPPED"
     assert run("jobs", "cancel", job, "--json").json["error"]["reason"] == "JOB_FINISHED"
+    listed = run("jobs", "list", "--state", "done", "--queue", "bulk", "--json").json["jobs"]
+    assert jobs[0]["id"] in {one["id"] for one in listed}
+    assert run("jobs", "list", "--state", "failed", "--json").json == {"jobs": []}
+    assert run("jobs", "list", "--state", "gone", "--json").json["error"]["code"] == "INVALID"
+
+
+def test_several_jobs_are_cancelled_and_run_again(run, opened_again):
+    with opened_again.db.unit() as session:
+        ids = [str(enqueue(session, "toy.none", {})) for _ in range(2)]
+    cancelled = run("jobs", "cancel", ids[0], f"job_{ids[1]}", "--json").json
+    assert [job["state"] for job in cancelled["jobs"]] == ["CANCELLED"] * 2
+    again = run("jobs", "retry", *ids, "--json").json
+    assert [job["state"] for job in again["jobs"]] == ["READY"] * 2
+    by_kind = run("jobs", "retry", "--kind", "toy.none", "--json").json
+    assert by_kind == {"jobs": [], "count": 0}
+    assert run("jobs", "retry", ids[0], "999999", "--json").json["error"]["code"] in (
+        "STATE",
+        "NOT_FOUND",
+    )
+
+
+def test_jobs_are_named_in_the_right_way(run, data):
+    assert run("jobs", "retry").status == 2
+    assert run("jobs", "retry", "1", "--kind", "import.read").status == 2
+    assert run("jobs", "cancel", "job_x", "--json").json["error"]["code"] == "NOT_FOUND"
 
 
 def test_the_schema_is_printed_alone(run):
@@ -141,3 +168,15 @@ def test_match_pairs_decides_each_pair(run, data, people):
     pair |= {f"b_{k}": v for k, v in _person("x", "Adele", "Tannhaeuser").items()}
     found = run("match", "pairs", people("p.csv", [{"pair_id": "7", **pair}]), "--json").json
     assert [(p["pair_id"], p["decision"]) for p in found["pairs"]] == [("7", "match")]
+
+
+def test_the_audit_log_is_checked_against_itself_and_a_noted_head(run, data):
+    whole = run("audit", "verify", "--json")
+    assert (whole.status, whole.json["ok"], whole.json["broken"]) == (0, True, None)
+    assert whole.json["entries"] > 0
+    assert run("audit", "verify", "--head", whole.json["head"]).status == 0
+    ahead = f"{whole.json['entries'] + 1}:{'0' * 64}"
+    cut = run("audit", "verify", "--head", ahead, "--json")
+    assert (cut.status, cut.json["broken"]["fault"]) == (1, "CUT")
+    assert "ends before entry" in run("audit", "verify", "--head", ahead).out
+    assert run("audit", "verify", "--head", "12", "--json").json["error"]["reason"] == "AUDIT_HEAD"

@@ -49,3 +49,15 @@ def test_the_list_may_be_named_and_given_later(database: Database, ids: list[int
         assert set(found) == set(ids[2:])
         new = session.scalars(select(table.c.id).where(table.c.type == "new"))
         assert set(new) == set(ids[:2])
+
+
+def test_each_value_is_looked_up_and_no_table_read_whole(database: Database) -> None:
+    wanted = select(EventInbox.type).where(one_of(EventInbox.id, "ids"))
+    with database.reading() as session:
+        connection = session.connection()
+        plan = connection.exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {wanted.compile(connection)}", ("[1,2]",)
+        )
+        steps = [row[3] for row in plan if "event_inbox" in row[3]]
+    assert steps
+    assert all(step.startswith("SEARCH") for step in steps)

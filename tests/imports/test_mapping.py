@@ -64,6 +64,35 @@ def test_a_clear_file_is_mapped_and_ready() -> None:
     assert file_ready(list(found.values()), "CONSUMER")
 
 
+SMALL = {
+    "Kundennummer": ["1"],
+    "Vorname": ["Xaverl"],
+    "Nachname": ["Sontag"],
+    "Rechnungsnummer": ["R 1"],
+    "Rechnungsdatum": ["01.03.2025"],
+    "Betrag": ["100"],
+}
+
+
+@pytest.mark.parametrize("rows", [1, 3, 9])
+def test_exact_headers_are_enough_for_a_small_file(rows: int) -> None:
+    columns = {header: values * rows for header, values in SMALL.items()}
+    found = proposed({**columns, "Rechnungsnummer": [f"R {n}" for n in range(rows)]})
+    assert file_ready(list(found.values()), "CONSUMER")
+    assert found["Rechnungsnummer"].field == "invoice_number"
+
+
+@pytest.mark.parametrize("value", ["anna@example.de", "Anna", "02.03.2025"])
+def test_even_one_value_of_another_kind_speaks_against_an_exact_header(value: str) -> None:
+    found = proposed({**SMALL, "Rechnungsnummer": [value]})
+    assert found["Rechnungsnummer"].decided == "suggested"
+
+
+def test_many_odd_values_speak_against_an_exact_header() -> None:
+    found = proposed({header: values * 30 for header, values in SMALL.items()})
+    assert found["Rechnungsnummer"].decided == "suggested"
+
+
 def test_samples_are_distinct_filled_values() -> None:
     assert proposed(COLUMNS)["PLZ"].samples == ["01067", "50667", "80331"]
 

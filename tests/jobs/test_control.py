@@ -82,4 +82,4 @@ def test_a_job_whose_key_is_open_elsewhere_is_not_run_again(services: Services, 
     add("toy.short", dedupe_key="k")
     with pytest.raises(Conflict):
         do(services, retry, job)
-    assert do(services, retry_all, "toy.short") == 0
+    assert do(services, retry_all, Job.kind == "toy.short") == 0

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
 from finview.db import Database
-from finview.db.jobs import Job, State
+from finview.db.jobs import Job, State, Worker
 from finview.db.runtime import Services
 from finview.jobs.runner import drain
 
@@ -127,3 +127,24 @@ def test_sigterm_lets_running_jobs_end_and_gives_the_others_back(
     drain(services)
     assert sorted(effects()) == sorted(f"waited:{n}" for n in range(24))
     assert {(row(job).state, row(job).runs) for job in jobs} == {(State.DONE, 1)}
+
+
+def test_a_process_that_is_killed_is_replaced_and_all_end_on_a_signal(
+    services: Services, host: Host, add: Add, effects: Effects
+) -> None:
+    parent = host("many")
+    assert parent.stdout is not None
+    first = dict(parent.stdout.readline().split()[1:] for _ in range(2))
+    assert sorted(first) == ["0", "1"]
+    os.kill(int(first["0"]), signal.SIGKILL)
+    _, number, pid = parent.stdout.readline().split()
+    assert (number, pid != first["0"]) == ("0", True)
+    for n in range(12):
+        add("toy.loud", {"n": n})
+    read_starts(parent, 12)
+    parent.send_signal(signal.SIGTERM)
+    assert end(parent) == 0
+    assert sorted(effects()) == sorted(f"loud:{n}" for n in range(12))
+    with services.db.reading() as session:
+        left = session.scalars(select(Worker.name)).all()
+    assert [name.split(":")[1] for name in left] == [first["0"]]

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from finview.jobs import claims
+from finview.jobs.runner import run_job
 from finview.testing.client import Client, client_for
 from finview.testing.factories import (
     ENGLISH,
@@ -303,6 +305,35 @@ def test_u9_only_ready_rows_become_records_the_others_come_back_as_a_workbook(at
     answer = story.client.http.get(book["url"])
     assert (answer.status_code, len(answer.content)) == (200, book["sizeBytes"])
     assert answer.content.startswith(b"PK")
+
+
+def test_u9_the_records_do_not_wait_for_the_error_workbook(at: At) -> None:
+    story = at("REVIEW")
+    story.client.do("importReviewComplete", "import { id }", importId=story.id)
+    assert one_big_job(story) == "import.match"
+    assert story.see("state errorWorkbook { url }") == {"state": "CREATED", "errorWorkbook": None}
+    assert one_big_job(story) == "import.error_book"
+    assert story.see("errorWorkbook { filename }")["errorWorkbook"]["filename"].endswith(".xlsx")
+    assert one_big_job(story) is None
+
+
+def test_u9_no_error_workbook_is_written_for_an_import_reverted_before(at: At) -> None:
+    story = at("REVIEW")
+    story.client.do("importReviewComplete", "import { id }", importId=story.id)
+    one_big_job(story)
+    story.client.do("importRevert", "import { id }", importId=story.id, confirm=True)
+    assert one_big_job(story) == "import.error_book"
+    assert story.see("state errorWorkbook { url }") == {"state": "REVERTED", "errorWorkbook": None}
+    assert contents(story.agency.services.db)["stored_file"] == {}
+
+
+def one_big_job(story: Story) -> str | None:
+    """Run the next of the jobs that imports order, and no other."""
+    services = story.agency.services
+    for taken in claims.claim(services.db, "bulk", 1):
+        run_job(services, taken.id, taken.attempt, taken.kind)
+        return taken.kind
+    return None
 
 
 def test_u9_one_value_is_replaced_in_every_row_that_has_it(agency: Agency, tmp_path: Path) -> None:

@@ -48,13 +48,18 @@ def gathered(database: Database, parties: Sequence[Party], **more: Any) -> Work:
         return match.gather(session, parties, **more)
 
 
+def scores(work: Work) -> list[Score]:
+    matcher = StandardMatcher(NoSettings())
+    return [score for batch in work.asked.batches() for score in matcher.score(batch)]
+
+
 def judged(database: Database, *parties: Party, **more: Any) -> list[Judgement]:
     work = gathered(database, parties)
-    return judge(work, StandardMatcher(NoSettings()).score(work.batch), **more)
+    return judge(work, scores(work), **more)
 
 
 def always(work: Work, percent: float) -> list[Score]:
-    return [Score(percent=percent) for _ in work.pairs]
+    return [Score(percent=percent) for _ in work.asked.at]
 
 
 @both
@@ -139,7 +144,7 @@ def test_order_and_batch_size_change_nothing(database: Database) -> None:
 def test_debtors_the_import_created_itself_are_not_proposed(database: Database) -> None:
     erika = person("Erika", "Mustermann")
     ids = put(database, erika)
-    assert gathered(database, [erika], ignore=frozenset(ids)).pairs == []
+    assert gathered(database, [erika], ignore=frozenset(ids)).asked.at == []
 
 
 def test_what_an_import_created_changes_nothing_for_its_next_rows(database: Database) -> None:
@@ -148,8 +153,8 @@ def test_what_an_import_created_changes_nothing_for_its_next_rows(database: Data
     before = gathered(database, [erika])
     own = put(database, *[person("Erika", "Mustermann", house_no=str(n)) for n in range(120)])
     after = gathered(database, [erika], ignore=frozenset(own))
-    assert (after.pairs, after.sums, after.population) == (before.pairs, before.sums, 1)
-    assert after.frequencies == before.frequencies
+    assert (after.asked.at, after.sums, after.population) == (before.asked.at, before.sums, 1)
+    assert after.asked.names.frequencies == before.asked.names.frequencies
 
 
 def test_keys_of_a_matcher_bring_debtors_together_within_that_matcher_only(
@@ -278,7 +283,7 @@ def test_decisions_are_stored_once_with_what_they_rest_on(database: Database) ->
     erika = person("Erika", "Mustermann", emails=("erika@example.org",), dob=date(1980, 5, 4))
     ids = put(database, erika, person("Sabine", "Mustermann"))
     work = gathered(database, [erika])
-    found = judge(work, StandardMatcher(NoSettings()).score(work.batch))
+    found = judge(work, scores(work))
     for _ in range(2):
         with database.unit() as session:
             keep(session, work, found)
@@ -295,7 +300,7 @@ def test_stored_decisions_go_with_their_import_or_debtor(database: Database) -> 
     erika = person("Erika", "Mustermann")
     ids = put(database, erika, person("Sabine", "Mustermann"))
     work = gathered(database, [erika])
-    found = judge(work, StandardMatcher(NoSettings()).score(work.batch))
+    found = judge(work, scores(work))
     with database.unit() as session:
         keep(session, work, found)
         match.forget_debtors(session, [ids[1]])

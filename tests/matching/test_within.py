@@ -25,8 +25,8 @@ def person(first: str, last: str, **more: Any) -> Party:
 def found(parties: Sequence[Party], numbers: Sequence[str] = ()) -> within.Found:
     inside = within.start(parties, numbers or [""] * len(parties), NAMES)
     matcher = StandardMatcher(NoSettings())
-    scores = [score for batch in inside.batches(NAMES, {}) for score in matcher.score(batch)]
-    return within.finish(inside, scores, NAMES)
+    scores = [score for batch in inside.asked.batches() for score in matcher.score(batch)]
+    return within.finish(inside, scores)
 
 
 def rows(parties: Sequence[Party], numbers: Sequence[str] = ()) -> list[tuple[int, ...]]:
@@ -90,7 +90,7 @@ def test_no_chain_joins_two_who_contradict_each_other() -> None:
 def test_a_matcher_that_says_100_joins_nobody_the_guards_forbid() -> None:
     two = [person("Erika", "Mustermann"), person("Christian", "Mustermann")]
     inside = within.start(two, ["", ""], NAMES)
-    result = within.finish(inside, [Score(percent=100)] * len(inside.pairs), NAMES)
+    result = within.finish(inside, [Score(percent=100)] * len(inside.asked))
     assert len(result.groups) == 2
     assert 40 <= result.possible[0].percent < 80
 

@@ -10,7 +10,8 @@ import pytest
 from finview.i18n import translate
 from finview.plugins import errors
 from finview.plugins.contracts.host import Host
-from finview.plugins.http import is_public
+from finview.plugins.http import Budget, is_public, public_client
+from finview.testing.identities import identities
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,22 @@ def test_a_name_that_also_leads_inside_is_refused(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", resolved)
     with Host("acme").http as client, pytest.raises(httpx.ConnectError, match="not a public"):
         client.get("http://rebinding.example/")
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_budget_ends_whatever_takes_too_long(at_once):
+    budget = Budget(seconds=0 if at_once else 60, bytes_max=10_000)
+
+    def over() -> None:
+        budget._until = 0.0
+
+    with identities() as server:
+        server.while_asked = over  # the answer begins; its end would come too late
+        trusted = [("127.0.0.1", int(server.issuer.rpartition(":")[2]))]
+        with public_client(trusted=trusted, budget=budget) as client:
+            with pytest.raises(httpx.ReadTimeout):
+                client.get(f"{server.issuer}/keys")
+            assert server.asked == ([] if at_once else ["/keys"])
 
 
 @pytest.mark.parametrize("code", sorted(errors.SENTENCES))

@@ -14,6 +14,21 @@ from finview.db.runtime import Services
 
 
 @dataclass(slots=True, kw_only=True)
+class Asked:
+    """Where a request comes from, and what was found out for it before its session was opened.
+
+    `cookie` is the secret of the browser's session; `answer_cookie` what the browser gets instead,
+    empty to forget it. `ahead` holds results by the key of their field in the answer.
+    """
+
+    client: str = ""
+    user_agent: str | None = None
+    cookie: str | None = None
+    answer_cookie: str | None = None
+    ahead: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
 class Context:
     """One request: everything below is read with this session and shown to this viewer."""
 
@@ -21,6 +36,7 @@ class Context:
     services: Services
     viewer: Viewer | None
     locale: str
+    asked: Asked = field(default_factory=Asked)
     cache: dict[Any, Any] = field(default_factory=dict)
 
     @property
@@ -72,6 +88,13 @@ class TooComplex(GraphQLError):
             f"The query is too complex: {limit} is limited to {allowed}.",
             extensions={"code": "QUERY_TOO_COMPLEX", "limit": limit, "allowed": allowed},
         )
+
+
+class TooManyRows(TooComplex):
+    """An operation loads more rows than it may: this is known only once it runs."""
+
+    def __init__(self, allowed: int) -> None:
+        super().__init__("rows", allowed)
 
 
 class BadRequest(GraphQLError):

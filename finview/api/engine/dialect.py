@@ -35,6 +35,8 @@ class Sql:
     """One database's way to write values as text."""
 
     name: str
+    plans_once = False
+    """Whether a prepared statement keeps its plan, where that promises to be as good as new."""
 
     def __init__(self, engine: Engine) -> None:
         self.dialect: Dialect = engine.dialect
@@ -65,8 +67,8 @@ class Sql:
         """Return a text that is not NULL as a JSON string, escaped as orjson does."""
         raise NotImplementedError
 
-    def joined(self, item: Any) -> Any:
-        """Return the texts of rows with commas between them, in the order they come in."""
+    def joined(self, item: Any, between: str) -> Any:
+        """Return the texts of rows in one, in the order they come in; NULL without rows."""
         raise NotImplementedError
 
     def base64url(self, value: Any) -> ColumnElement[str]:
@@ -140,9 +142,9 @@ class Sqlite(Sql):
         """Return the text as JSON."""
         return func.json_quote(value, type_=Text)
 
-    def joined(self, item: Any) -> Any:
+    def joined(self, item: Any, between: str) -> Any:
         """Return the texts in one."""
-        return func.group_concat(item, text(","), type_=Text)
+        return func.group_concat(item, text(between), type_=Text)
 
     def base64url(self, value: Any) -> ColumnElement[str]:
         """Return the text in base64, by a function every reading connection has."""
@@ -186,14 +188,15 @@ class Postgres(Sql):
     """PostgreSQL."""
 
     name = "postgresql"
+    plans_once = True
 
     def quoted(self, value: Any) -> ColumnElement[str]:
         """Return the text as JSON."""
         return cast(func.to_json(cast(value, Text)), Text)
 
-    def joined(self, item: Any) -> Any:
+    def joined(self, item: Any, between: str) -> Any:
         """Return the texts in one."""
-        return func.string_agg(item, text(","), type_=Text)
+        return func.string_agg(item, text(between), type_=Text)
 
     def base64url(self, value: Any) -> ColumnElement[str]:
         """Return the text in base64, without the line breaks and the padding of MIME."""

@@ -55,11 +55,19 @@ class Document:
     faults: tuple[GraphQLError, ...] = ()
     memo: dict[Any, Any] = field(default_factory=dict)
     costs: dict[Any, int] = field(default_factory=dict)
+    quick: frozenset[str | None] = frozenset()
+    """The operations that were quick when they last ran."""
 
     def operation(self, name: str | None) -> Operation | None:
         """Return the operation of a name, or the only one; None when that is not one."""
         found = [o for o in self.operations if name is None or o.name == name]
         return found[0] if len(found) == 1 else None
+
+    def remember(self, operation: Operation, *, quick: bool) -> None:
+        """Remember whether an operation was quick."""
+        if (operation.name in self.quick) is not quick:
+            name = frozenset({operation.name})
+            self.quick = self.quick | name if quick else self.quick - name
 
     def cost(self, operation: Operation, variables: Mapping[str, Any]) -> int:
         """Return the cost of an operation; raises `TooComplex`. Only page sizes can change it."""

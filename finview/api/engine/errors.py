@@ -1,6 +1,7 @@
 """Expected failures as `UserError`s of a payload; one savepoint per mutation."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from finview.api.engine.scalars import JSON
 from finview.db import idempotency
 from finview.errors import (
     CODES,
+    Conflict,
     FinviewError,
     IdempotencyMismatch,
     Invalid,
@@ -74,6 +76,16 @@ def stored_error(failure: Mapping[str, Any] | None, locale: str) -> UserError | 
     )
 
 
+@contextmanager
+def at(*path: str) -> Iterator[None]:
+    """Say of a failure that knows no place of its own where in the input it happened."""
+    try:
+        yield
+    except FinviewError as failure:
+        failure.path = failure.path or path
+        raise
+
+
 def camel(name: str) -> str:
     """Return a snake_case name as the schema spells it."""
     head, *rest = name.split("_")
@@ -96,7 +108,8 @@ def mutate(
     A `FinviewError` undoes the savepoint and becomes a `UserError`; anything else is a bug and
     undoes the request. With an `idempotencyKey` in `given`, the same request has one effect:
     a later one is answered with the object as it is then, made by `again` from the id that was
-    stored. `about` is the id beside the input.
+    stored. `about` is the id beside the input. A `Conflict` over the `lockVersion` in `given`
+    is answered with the object as it is, beside the error.
     """
     _ = ctx.who
     try:
@@ -114,7 +127,33 @@ def mutate(
         return payload(**{field: made}, errors=[])
     except FinviewError as failure:
         ctx.session.expire_all()
-        return payload(errors=[user_error(failure, ctx.locale)])
+        stale = isinstance(failure, Conflict) and _version_of(given) is not None
+        if stale:
+            failure.path = failure.path or ("input", "lockVersion")
+        answered = {field: _as_it_is(ctx, about or _target(given))} if stale else {}
+        return payload(**answered, errors=[user_error(failure, ctx.locale)])
+
+
+def _version_of(given: Any) -> int | None:
+    """Return the `lockVersion` that was sent: the one the caller has seen."""
+    sent = getattr(given, "lock_version", None)
+    return sent if isinstance(sent, int) else None
+
+
+def _target(given: Any) -> str:
+    """Return the id of the object an input changes: its first one."""
+    return next((str(v) for name, v in vars(given).items() if name.endswith("_id")), "")
+
+
+def _as_it_is(ctx: Context, public_id: str) -> Any:
+    """Return the object somebody else has changed, for whoever may see it."""
+    from finview.api.schema import NODES
+
+    tag, key = split(public_id)
+    try:
+        return NODES[tag](ctx, key)
+    except (LookupError, NotFound):
+        return None
 
 
 def _claimed(ctx: Context, name: str, given: Any, about: str | None) -> idempotency.Answer:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from finview.errors import NotFound
+from finview.errors import Key, NotFound
 
 SEPARATOR = "_"
 
@@ -21,8 +21,12 @@ def split(value: str) -> tuple[str, tuple[int, ...]]:
 
 
 def key_of(value: Any, tag: str, *path: str) -> int:
-    """Return the key of an id of one type; any other id raises `NotFound`, as a missing row does."""
+    """Return the key of an id of one type; any other id raises `NotFound`, as a missing row does.
+
+    `path` is where in the input the id stands; the key, a `Key`, remembers it for whoever looks
+    for the row.
+    """
     found, key = split(value)
     if found != tag or len(key) != 1:
         raise NotFound(path=path)
-    return key[0]
+    return Key.at(key[0], path)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -79,6 +80,11 @@ def size_of(first: int | None) -> int:
 
 def fingerprint(order: Sequence[Order]) -> str:
     """Return the mark that ties a cursor to a type and an order."""
+    return _mark(tuple(order))
+
+
+@lru_cache(512)
+def _mark(order: tuple[Order, ...]) -> str:
     text = ",".join(f"{o.column.class_.__name__}.{o.column.key}{o.descending}" for o in order)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 

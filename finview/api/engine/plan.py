@@ -4,7 +4,7 @@ A plan holds for the variables of its `@skip` and `@include`, for the shape of i
 there a cursor, which filters, which order) and for one audience. All else is bound per request.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -18,15 +18,15 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
-    get_argument_values,
     get_named_type,
     is_enum_type,
 )
 from graphql.execution.values import VariableValues
 from sqlalchemy import BindParameter, ColumnElement, inspect
-from strawberry.types.arguments import convert_arguments
 
+from finview.accounts.access import PORTFOLIOS_MAX, Viewer
 from finview.api.engine import paging
+from finview.api.engine.arguments import Read, reader
 from finview.api.engine.complete import Complete, completer, definition_of
 from finview.api.engine.dialect import later
 from finview.api.engine.ids import key_of, split
@@ -49,8 +49,8 @@ from finview.api.engine.sources import (
 )
 from finview.errors import NotFound
 
-LISTED_MAX = 20_000
-"""How many rows one statement may load; more are left to the executor's own limits."""
+ROWS_MAX = 20_000
+"""How many rows one operation may load."""
 
 
 class Const(NamedTuple):
@@ -170,7 +170,7 @@ class Site:
 
     index: int
     root: Root | Bulk
-    read: Callable[[VariableValues], dict[str, Any]]
+    read: Read
 
     def arguments(self, variables: VariableValues) -> Arguments:
         """Return the arguments of a request; raises what the resolver would raise."""
@@ -194,6 +194,7 @@ class Site:
         value = given.get(root.unique) if root.unique else None
         if root.unique and value is not None:
             return Arguments(given, Shape(unique=root.unique), {self.bind("key"): value})
+        key: int
         try:
             key = key_of(given.get("id") or "", SOURCES[root.target].tag or "")
         except NotFound:
@@ -222,6 +223,35 @@ class Site:
         return found
 
 
+class Audience(NamedTuple):
+    """For whom a plan holds: the agency's own people, or viewers of so many portfolios.
+
+    `portfolios` are as many as statements compare with one by one, 0 where they don't; there are
+    few such numbers, and so few plans, for what is left over is bound to `NOWHERE`.
+    """
+
+    staff: bool
+    portfolios: int = 0
+
+    @classmethod
+    def of(cls, viewer: Viewer) -> "Audience":
+        """Return the audience a viewer belongs to."""
+        if viewer.staff or not viewer.all_portfolios:
+            return cls(viewer.staff)
+        known = len(viewer.all_portfolios)
+        return cls(staff=False, portfolios=next(n for n in PLACES if known <= n))
+
+    @property
+    def places(self) -> list[str]:
+        """Return the names of the binds of the portfolios."""
+        return [f"portfolio{n}" for n in range(self.portfolios)]
+
+
+PLACES = (1, 4, PORTFOLIOS_MAX)
+NOWHERE = -1
+"""The key of no portfolio."""
+
+
 @dataclass(slots=True)
 class Plan:
     """What an operation wants, and for which requests this holds."""
@@ -230,14 +260,19 @@ class Plan:
     sites: tuple[Site, ...]
     choices: Mapping[str, Any]
     given: tuple[Arguments, ...]
-    staff: bool
+    audience: Audience
     compiled: Any = None
     text: Any = None
     seen: int = 0
 
-    def match(self, variables: VariableValues, *, staff: bool) -> list[Arguments] | None:
+    @property
+    def staff(self) -> bool:
+        """Tell whether this is a plan for the agency's own people."""
+        return self.audience.staff
+
+    def match(self, variables: VariableValues, audience: Audience) -> list[Arguments] | None:
         """Return the arguments of a request this plan holds for."""
-        if staff is not self.staff:
+        if audience != self.audience:
             return None
         for name, value in self.choices.items():
             if variables.coerced.get(name) is not value:
@@ -263,7 +298,7 @@ class Planner:
         self.sites: list[Site] = []
         self.given: list[Arguments] = []
 
-    def plan(self, operation: OperationDefinitionNode, *, staff: bool) -> Plan:
+    def plan(self, operation: OperationDefinitionNode, audience: Audience) -> Plan:
         """Return the plan of a query."""
         query = self.core.query_type
         assert query is not None
@@ -285,7 +320,7 @@ class Planner:
             tuple(self.sites),
             dict(self.selection.choices),
             tuple(self.given),
-            staff,
+            audience,
         )
 
     def _root(
@@ -305,16 +340,7 @@ class Planner:
         return Found(key, column, site, self._node(name, nodes))
 
     def _site(self, root: Root | Bulk, definition: GraphQLField, node: FieldNode) -> int:
-        arguments = definition_of(definition).arguments
-        converter = self.schema.schema_converter
-
-        def read(variables: VariableValues) -> dict[str, Any]:
-            given = get_argument_values(definition, node, variables)
-            return convert_arguments(
-                given, arguments, converter.scalar_registry, self.schema.config
-            )
-
-        site = Site(len(self.sites), root, read)
+        site = Site(len(self.sites), root, reader(self.schema, definition, node))
         self.sites.append(site)
         self.given.append(site.arguments(self.variables))
         return site.index
@@ -419,8 +445,10 @@ def order_binds(site: Site, order: Sequence[paging.Order]) -> list[BindParameter
 
 
 __all__ = [
-    "LISTED_MAX",
+    "NOWHERE",
+    "ROWS_MAX",
     "Arguments",
+    "Audience",
     "Cash",
     "Const",
     "Found",

@@ -4,7 +4,7 @@ Rows that a key points at join their parent's statement; each list of rows that 
 statement for all parents. Functions that make values are called once with all keys.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -19,14 +19,14 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.orm import aliased
 
-from finview.accounts.access import Granted, condition
 from finview.api.engine import paging
-from finview.api.engine.context import Context
+from finview.api.engine.builder import Builder
+from finview.api.engine.context import Context, TooManyRows
 from finview.api.engine.dialect import Sql, Statement, from_row, later
+from finview.api.engine.needs import asks_count, asks_cursor, needed
 from finview.api.engine.plan import (
-    LISTED_MAX,
+    ROWS_MAX,
     Arguments,
     Cash,
     Const,
@@ -40,12 +40,11 @@ from finview.api.engine.plan import (
     Paged,
     Part,
     Plan,
-    Site,
     order_binds,
 )
 from finview.api.engine.select import Unplanned
 from finview.api.engine.sources import Bulk, Calc, Col, Id
-from finview.db.base import Base, Json
+from finview.db.base import Json
 from finview.money import digits
 
 INT_MAX = 2**31 - 1
@@ -57,7 +56,7 @@ NONE: list[Any] = []
 class State:
     """One execution: what is bound, and the values of lists and functions by parent."""
 
-    __slots__ = ("binds", "connection", "ctx", "given", "slots", "sql")
+    __slots__ = ("binds", "connection", "ctx", "given", "loaded", "slots", "sql")
 
     def __init__(
         self, ctx: Context, sql: Sql, given: Sequence[Arguments], binds: dict[str, Any], size: int
@@ -68,56 +67,22 @@ class State:
         self.binds = binds
         self.connection: Connection = ctx.session.connection()
         self.slots: list[Mapping[Any, Any]] = [{}] * size
+        self.loaded = 0
 
     def fetch(self, statement: Statement, keys: Sequence[int] | None = None) -> Sequence[Row]:
-        """Return the driver's rows of a statement."""
+        """Return the driver's rows of a statement; raises `TooManyRows`."""
         binds = self.binds if keys is None else {**self.binds, "keys": self.sql.packed(keys)}
         result = self.connection.exec_driver_sql(statement.text, statement.params(binds))
         rows: Sequence[Row] = result.cursor.fetchall()
         result.close()
+        self.loaded += len(rows)
+        if self.loaded > ROWS_MAX:
+            raise TooManyRows(ROWS_MAX)
         return rows
 
 
 Get = Callable[[Row, State], Any]
 Load = Callable[[State, Sequence[int]], Mapping[Any, Any]]
-
-
-class Builder:
-    """What all statements of a plan share: the database, the audience, the slots."""
-
-    def __init__(self, sql: Sql, plan: Plan) -> None:
-        self.sql = sql
-        self.plan = plan
-        self.size = 0
-        self.names = 0
-        self.granted = Granted(
-            customers=sql.keys("customers"),
-            all_customers=sql.keys("all_customers"),
-            portfolios=sql.keys("portfolios"),
-        )
-
-    def entity(self, model: type[Base], source: Any = None) -> Any:
-        """Return a table under a name of its own; `source` stands for its rows."""
-        self.names += 1
-        return aliased(model, source, name=f"t{self.names}")
-
-    def seen(self, entity: Any) -> tuple[Any, ...]:
-        """Return the conditions under which the audience sees rows: part of every statement."""
-        return () if self.plan.staff else (condition(entity, self.granted),)
-
-    def slot(self) -> int:
-        """Return the number of a new slot."""
-        self.size += 1
-        return self.size - 1
-
-    def statement(self, statement: Select[Any], *sites: Site) -> Statement:
-        """Compile a statement; `sites` are the fields whose filters it has."""
-        names = {
-            bind.key: site.bind(f"where{n}")
-            for site in sites
-            for n, bind in enumerate(self.plan.given[site.index].where_binds)
-        }
-        return Statement(statement, self.sql, names)
 
 
 class Table:
@@ -237,7 +202,9 @@ class Table:
     def _link(self, item: Link, entity: Any) -> Get:
         target = self.build.entity(item.node.source.model)
         key = getattr(entity, item.field.key)
-        self.joins.append((target, and_(target.id == key, *self.build.seen(target))))
+        self.build.under(target, entity)
+        on = target.id == key
+        self.joins.append((target, and_(on, *self.build.seen(target, on))))
         points, there = self.put(key), self.put(target.id)
         get, required, lost = self.object(item.node, target), item.required, item.field.lost
 
@@ -263,13 +230,11 @@ class Listing:
         self.get = self.table.object(item.node, entity)
         wanted = self.table.select().where(key.in_(build.sql.keys("keys")), *build.seen(entity))
         order = [getattr(entity, name) for name in item.field.order]
-        self.statement = build.statement(wanted.order_by(key, *order).limit(LISTED_MAX + 1))
+        self.statement = build.statement(wanted.order_by(key, *order).limit(ROWS_MAX + 1))
 
     def load(self, state: State, keys: Sequence[int]) -> Mapping[Any, Any]:
         """Return the objects by parent; a parent may have none."""
         rows = state.fetch(self.statement, keys)
-        if len(rows) > LISTED_MAX:
-            raise Unplanned("too many rows")
         self.table.fill(rows, state)
         found: dict[Any, list[Any]] = {}
         for row in rows:
@@ -293,7 +258,8 @@ class Pages:
             conditions.append(given.where)
         if nested is not None:
             conditions.append(getattr(model, nested).in_(build.sql.keys("keys")))
-        names = sorted({*needed(item.parts), "id", *(o.column.key for o in self.order)})
+        asked = build.asked(model, item.parts)
+        names = sorted({*needed(item.parts), *asked, "id", *(o.column.key for o in self.order)})
         columns = [getattr(model, name) for name in [*names, *([nested] if nested else ())]]
         self.entity = entity = build.entity(model, self._inner(conditions, columns).subquery())
         self.table = Table(build, entity)
@@ -307,7 +273,7 @@ class Pages:
         if any(part.name in ("nodes", "edges", "pageInfo") for part in item.parts):
             self.table.put(entity.id)
             self.statement = build.statement(self.table.select().order_by(*order), self.site)
-        self.count = self._count(build, conditions) if _asks_count(item.parts) else None
+        self.count = self._count(build, conditions) if asks_count(item.parts) else None
 
     def load(self, state: State, keys: Sequence[int]) -> Mapping[Any, Any]:
         """Return the page of each parent."""
@@ -443,20 +409,6 @@ class Compiled:
         return {key: made if isinstance(made, str) else made.run(state) for key, made in self.roots}
 
 
-def binds_of(ctx: Context, sql: Sql, given: Iterable[Arguments], sites: Sequence[Site]) -> Any:
-    """Return what a request binds: keys, cursors, filters, and the viewer's grants."""
-    found: dict[str, Any] = {}
-    for site, arguments in zip(sites, given, strict=True):
-        found |= arguments.binds
-        for n, bind in enumerate(arguments.where_binds):
-            found[site.bind(f"where{n}")] = bind.effective_value
-    if not ctx.who.staff:
-        granted = ctx.who.granted
-        for name in ("customers", "all_customers", "portfolios"):
-            found[name] = sql.packed(sorted(getattr(granted, name)))
-    return found
-
-
 def shown(sql: Sql, field: Col, entity: Any) -> Any:
     """Return a column as the API shows it."""
     column = getattr(entity, field.column)
@@ -505,48 +457,6 @@ def sorted_by(order: Sequence[paging.Order], entity: Any) -> list[Any]:
     return [column.desc() if down else column for column, down in columns]
 
 
-def needed(parts: Sequence[Part]) -> set[str]:
-    """Return the columns of a page's own table that its fields are made of."""
-    found: set[str] = set()
-    for part in parts:
-        if isinstance(part.inside, Node):
-            for item in part.inside.items:
-                found |= _columns(item)
-        elif isinstance(part.inside, tuple):
-            found |= needed(part.inside)
-    return found
-
-
-def _columns(item: Item) -> set[str]:
-    match item:
-        case Leaf(field=Id(columns=columns)) | Made(field=Calc(columns=columns)):
-            return set(columns)
-        case Leaf(field=Col(column=column)) | Made(field=Bulk(column=column)):
-            return {column}
-        case Cash(field=field):
-            return {field.minor, field.currency}
-        case Link(field=field):
-            return {field.key}
-    return set()
-
-
-def asks_cursor(parts: Sequence[Part]) -> bool:
-    """Tell whether any cursor is selected."""
-    return any(
-        part.name in ("cursor", "startCursor", "endCursor")
-        or (
-            isinstance(part.inside, tuple)
-            and not isinstance(part.inside, Node)
-            and asks_cursor(part.inside)
-        )
-        for part in parts
-    )
-
-
-def _asks_count(parts: Sequence[Part]) -> bool:
-    return any(part.name == "totalCount" for part in parts)
-
-
 def _node(part: Part) -> Node:
     assert isinstance(part.inside, Node)
     return part.inside
@@ -559,12 +469,8 @@ def _parts(part: Part) -> tuple[Part, ...]:
 
 __all__ = [
     "INT_MAX",
-    "Builder",
     "Compiled",
     "amount",
-    "asks_cursor",
-    "binds_of",
-    "needed",
     "shown",
     "sorted_by",
 ]

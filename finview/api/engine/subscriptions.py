@@ -1,8 +1,9 @@
 """Subscriptions: whoever watches an object is shown it anew each time its row has changed.
 
 The database is what is watched, so it does not matter which process changed the row: one thread
-per process looks at all watched rows, twice a second and after each commit of its own process. A
-look only wakes the watchers; each then reads for itself, as the viewer it is at that moment.
+per process looks at all watched rows when the bus rings after a commit, of whichever process, and
+every two seconds in case it was not heard. A look only wakes the watchers of the rows that have
+changed; each then reads for itself, as the viewer it is at that moment.
 """
 
 import asyncio
@@ -33,10 +34,15 @@ from finview.imports.models import Import, ImportState
 
 log = logging.getLogger(__name__)
 
-POLL_S = 0.5
+POLL_S = 2.0  # a look without a ring: the fallback where notes of other processes are lost
 SPACING_S = 0.05  # between two looks, however many commits there are
 BATCH = 500
 GONE = "gone"
+
+
+class Closing(Exception):
+    """This process ends; whoever follows an object is to ask for it again, of the next one."""
+
 
 Version = tuple[Any, ...]
 Threads = Callable[..., Awaitable[Any]]
@@ -122,6 +128,14 @@ class Hub:
         self._lock = threading.Lock()
         self._watchers: set[Watcher] = set()
         self._thread: threading.Thread | None = None
+        self.closing = False
+
+    def close(self) -> None:
+        """End every subscription: each raises `Closing`."""
+        with self._lock:
+            self.closing = True
+            for watcher in self._watchers:
+                watcher.wake()
 
     def add(self, watcher: Watcher) -> None:
         """Let a watcher be woken when its object changes."""
@@ -135,7 +149,9 @@ class Hub:
         """Forget a watcher; the last one ends the thread."""
         with self._lock:
             self._watchers.discard(watcher)
-        self.database.commits.ring("")
+            last = not self._watchers
+        if last:
+            self.database.commits.ring_here()
 
     @property
     def watching(self) -> int:
@@ -144,19 +160,21 @@ class Hub:
             return len(self._watchers)
 
     def _run(self) -> None:
-        while True:
-            rings = self.database.commits.rings("")
-            with self._lock:
-                watchers = list(self._watchers)
-                if not watchers:
-                    self._thread = None
-                    return
-            try:
-                self._look(watchers)
-            except SQLAlchemyError as lost:
-                log.warning("subscriptions.look error=%s", type(lost).__name__)
-            time.sleep(SPACING_S)
-            self.database.commits.wait("", rings, POLL_S - SPACING_S)
+        bus = self.database.commits
+        with bus.listening():
+            while True:
+                rings = bus.rings
+                with self._lock:
+                    watchers = list(self._watchers)
+                    if not watchers:
+                        self._thread = None
+                        return
+                try:
+                    self._look(watchers)
+                except SQLAlchemyError as lost:
+                    log.warning("subscriptions.look error=%s", type(lost).__name__)
+                time.sleep(SPACING_S)
+                bus.wait(rings, POLL_S - SPACING_S)
 
     def _look(self, watchers: Iterable[Watcher]) -> None:
         by_kind: dict[Watched, dict[int, list[Watcher]]] = {}
@@ -195,6 +213,7 @@ async def follow(
     """Yield the answer now and after each change, the latest only; end after a final state.
 
     `threads` calls something blocking in a worker thread. An answer with errors alone is the last.
+    Raises `Closing` when the server is to stop.
     """
     target = _target(ready)
     if target is None:
@@ -214,7 +233,10 @@ async def follow(
                 yield state.answer
             if state.last:
                 return
-            await watcher.changed.wait()
+            if not hub.closing:
+                await watcher.changed.wait()
+            if hub.closing:
+                raise Closing
     finally:
         hub.remove(watcher)
 

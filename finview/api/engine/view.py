@@ -1,8 +1,9 @@
 """One GraphQL operation: read, limited, executed in one session of a worker thread, answered."""
 
 import re
+import time
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import orjson
@@ -13,18 +14,21 @@ from sqlalchemy.orm import Session
 from finview.accounts.access import Viewer
 from finview.api.engine import faults, limits, persisted
 from finview.api.engine import run as plans
-from finview.api.engine.context import Context
+from finview.api.engine.ahead import work_ahead
+from finview.api.engine.context import Asked, Context, TooManyRows
 from finview.api.engine.documents import DOCUMENTS, Document, Operation, core_schema
 from finview.api.engine.rate import Buckets
 from finview.db import is_transient
 from finview.db.deadline import is_timeout
+from finview.db.glances import Glance
 from finview.db.runtime import Services
 from finview.settings import Settings
 
 T = TypeVar("T")
-Who = Callable[[Session], Viewer | None]
+Who = Callable[[Session | Glance], Viewer | None]
 
 REPEATS = 3
+QUICK_S = 0.05
 VARIABLE_FAULTS_MAX = 5
 # As it stands, or as GraphQL writes it in a string.
 _NUL = re.compile(r"\0|\\u(?:0000|\{0+\})")
@@ -51,6 +55,7 @@ class Caller:
     who: Who
     locale: str
     origin: Hashable = None
+    asked: Asked = field(default_factory=Asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,11 @@ class Ready:
     document: Document
     operation: Operation
     cost: int
+
+    @property
+    def is_quick(self) -> bool:
+        """Tell whether the database answered it within milliseconds when it last ran."""
+        return self.operation.name in self.document.quick
 
     @property
     def kind(self) -> OperationType:
@@ -77,6 +87,8 @@ class Answer:
     broken: bool = False
     text: str | None = None
     """The data as the database wrote it; the body then holds all the rest."""
+    cookie: str | None = None
+    """The secret of a session that began, for the browser; empty when its session ended."""
 
     def content(self) -> bytes:
         """Return the answer as it is sent."""
@@ -154,35 +166,51 @@ def run(services: Services, ready: Ready, caller: Caller) -> Answer:
 def _read(services: Services, ready: Ready, caller: Caller) -> Answer:
     """Answer a query: by one statement if it can be, else in a reading session."""
     deadline_s = services.settings.operation_s_max
-    who = caller.who
+    who, written, began = caller.who, None, time.perf_counter()
     try:
-        with services.db.glance(deadline_s=deadline_s) as session:
-            viewer = caller.who(session)
+        with services.db.glance(deadline_s=deadline_s) as glance:
+            viewer = caller.who(glance)
             stopped = refused(services, ready, caller, viewer)
-            answer = stopped or _by_database(services, session, ready, viewer, caller.locale)
-            if answer is not None:
-                return answer
+            if stopped is not None:
+                return stopped
+            given = ready.request.variables
+            written = plans.written(
+                glance, services.db, viewer, ready.document, ready.operation, given
+            )
     except DBAPIError as error:
         # A lost connection is noticed by its first statement; the other pool looks before.
         if not error.connection_invalidated:
             raise
     else:
         who = lambda _session: viewer  # noqa: E731 -- who it is has been asked
+    quick = written is not None and written.whole and time.perf_counter() - began < QUICK_S
+    ready.document.remember(ready.operation, quick=quick)
+    if written is not None and written.whole:
+        return _as_text(ready, written.text)
     with services.db.reading(deadline_s=deadline_s) as session:
         viewer = who(session)
+        if written is not None:
+            text = written.filled(_context(services, session, viewer, caller.locale))
+            if text is not None:
+                return _as_text(ready, text)
         return execute(services, session, ready, viewer, caller.locale)
 
 
-def _by_database(
-    services: Services, session: Session, ready: Ready, viewer: Viewer | None, locale: str
-) -> Answer | None:
-    """Return the answer whose data the database writes itself, if it can."""
-    locale = viewer.locale if viewer is not None else locale
-    context = Context(session=session, services=services, viewer=viewer, locale=locale)
-    text = plans.written(context, ready.document, ready.operation, ready.request.variables)
-    if text is None:
-        return None
+def _as_text(ready: Ready, text: str) -> Answer:
     return Answer({"extensions": _extensions(ready.cost)}, executed=True, text=text)
+
+
+def _context(
+    services: Services,
+    session: Session,
+    viewer: Viewer | None,
+    locale: str,
+    asked: Asked | None = None,
+) -> Context:
+    locale = viewer.locale if viewer is not None else locale
+    return Context(
+        session=session, services=services, viewer=viewer, locale=locale, asked=asked or Asked()
+    )
 
 
 def guarded(
@@ -211,13 +239,21 @@ def _at_the_edge(caller: Caller, call: Callable[[], T], failed: Callable[[Answer
 
 
 def execute(
-    services: Services, session: Session, ready: Ready, viewer: Viewer | None, locale: str
+    services: Services,
+    session: Session,
+    ready: Ready,
+    viewer: Viewer | None,
+    locale: str,
+    asked: Asked | None = None,
 ) -> Answer:
     """Execute an operation with a session that is open."""
-    locale = viewer.locale if viewer is not None else locale
-    context = Context(session=session, services=services, viewer=viewer, locale=locale)
+    context = _context(services, session, viewer, locale, asked)
+    locale = context.locale
     if ready.kind is OperationType.QUERY:
-        data = plans.answered(context, ready.document, ready.operation, ready.request.variables)
+        try:
+            data = plans.answered(context, ready.document, ready.operation, ready.request.variables)
+        except TooManyRows as error:
+            return refusal(faults.shown(error, locale), executed=True)
         if data is not None:
             return Answer({"data": data, "extensions": _extensions(ready.cost)}, executed=True)
     result = execute_sync(
@@ -241,17 +277,20 @@ def refusal(*errors: dict[str, Any], executed: bool = False) -> Answer:
 def _written(services: Services, ready: Ready, caller: Caller) -> Answer:
     """Execute a mutation; one that only met a neighbour is repeated, as nothing was kept."""
     # Strangers never hold the writer's turn.
-    with services.db.reading() as session:
+    with services.db.reading(deadline_s=services.settings.operation_s_max) as session:
         viewer = caller.who(session)
     stopped = refused(services, ready, caller, viewer)
     if stopped is not None:
         return stopped
+    asked, given = replace(caller.asked, ahead={}), ready.request.variables
+    document, operation = ready.document.node, ready.operation.node
+    work_ahead(services, core_schema(), document, operation, given, asked, viewer)
     for left in reversed(range(REPEATS)):
         try:
             with services.db.unit(deadline_s=services.settings.operation_s_max) as session:
-                answer = execute(services, session, ready, viewer, caller.locale)
+                answer = execute(services, session, ready, viewer, caller.locale, asked)
                 _keep(answer)
-                return answer
+            return replace(answer, cookie=asked.answer_cookie)
         except _Undo as undone:
             return undone.answer
         except Exception as error:

@@ -8,8 +8,7 @@ import strawberry
 from sqlalchemy import ColumnElement, and_, false, or_, select
 
 from finview.accounts.access import Action, find, may, visible
-from finview.api.common import PageInfo, f
-from finview.api.customers import KEY
+from finview.api.common import KEY, PageInfo, f
 from finview.api.engine.context import Context, Info
 from finview.api.engine.errors import UserError, mutate
 from finview.api.engine.ids import key_of

@@ -7,33 +7,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from finview.accounts.access import visible
-from finview.accounts.models import AccountUser
-from finview.api.accounts import User
+from finview.api.accounts import User, people
 from finview.api.common import Node, PageInfo, StoredFile, f
 from finview.api.customers import Bucket, Customer, Portfolio
 from finview.api.engine.context import Context, Info
 from finview.api.engine.errors import UserError, stored_error, user_error
 from finview.api.engine.ids import encode
+from finview.api.engine.linked import linked
 from finview.api.engine.paging import Order, Page, page
 from finview.api.engine.scalars import JSON, CountryCode
 from finview.api.engine.sources import Bulk, Calc, Conn, Id, One, cols, source
 from finview.api.enums import DebtorKind, ImportSection, ImportState, MatchOutcome
+from finview.api.imports.files import files, invoice_files, originals
+from finview.api.imports.siblings import Siblings
 from finview.api.jobs import Job, job_of
 from finview.cases.models import Case as CaseRow
 from finview.cases.models import Debtor as DebtorRow
 from finview.customers.models import Bucket as BucketRow
 from finview.customers.models import Customer as CustomerRow
 from finview.customers.models import Portfolio as PortfolioRow
-from finview.db.files import StoredFile as FileRow
 from finview.i18n import sentence
 from finview.imports import models
 from finview.imports.edits import RowWhere, rows_where
 from finview.imports.fields import FIELDS
 from finview.imports.models import ImportColumn as ColumnRow
-from finview.imports.models import ImportFile
 from finview.imports.models import ImportIssue as IssueRow
 from finview.imports.models import ImportRow as RowRow
 from finview.imports.revert import preview
@@ -191,15 +190,17 @@ class ImportRow(Node):
     """One data row."""
 
     row: strawberry.Private[RowRow]
+    siblings: strawberry.Private[Siblings]
     row_number: int = f(description="Its number in the file.")
     section: ImportSection = f(description="Where it stands.")
 
     @classmethod
-    def of(cls, row: RowRow) -> "ImportRow":
-        """Return a row as the API shows it."""
+    def of(cls, row: RowRow, siblings: Siblings | None = None) -> "ImportRow":
+        """Return a row as the API shows it, beside those of its page."""
         return cls(
             id=strawberry.ID(encode("row", row.import_id, row.row_no)),
             row=row,
+            siblings=siblings or Siblings([row]),
             row_number=row.row_no,
             section=ImportSection(row.section),
         )
@@ -215,19 +216,19 @@ class ImportRow(Node):
     @strawberry.field(description="Its issues, worst first.")
     def issues(self, info: Info) -> list[ImportIssue]:
         """Return the issues of the row."""
-        return _issues(info.context, self.row)
+        return _issues(info.context, self.siblings.issues(info.context, self.row))
 
     @strawberry.field(description="What matching made of its debtor; null before.")
     def match(self, info: Info) -> RowMatch | None:
         """Return the match of the row."""
-        return _match(info.context, self.row)
+        return _match(info.context, self.row, self.siblings)
 
     @strawberry.field(description="The case it became a part of.")
     def case(self, info: Info) -> Annotated["Case", Lazy] | None:
         """Return the case."""
         from finview.api.cases import Case
 
-        found = info.context.session.get(CaseRow, self.row.case_id) if self.row.case_id else None
+        found = self.siblings.case(info.context, self.row)
         return Case.of(found) if found is not None else None
 
 
@@ -311,53 +312,47 @@ class Import(Node):
     @strawberry.field(description="Whose cases they are.")
     def customer(self, info: Info) -> Customer:
         """Return the customer."""
-        return Customer.of(info.context.session.get_one(CustomerRow, self.row.customer_id))
+        return Customer.of(linked(info.context, CustomerRow, self.row.customer_id))
 
     @strawberry.field(description="The book they go to.")
     def portfolio(self, info: Info) -> Portfolio:
         """Return the portfolio."""
-        return Portfolio.of(info.context.session.get_one(PortfolioRow, self.row.portfolio_id))
+        return Portfolio.of(linked(info.context, PortfolioRow, self.row.portfolio_id))
 
     @strawberry.field(description="The bucket it is linked to.")
     def bucket(self, info: Info) -> Bucket | None:
         """Return the bucket."""
         key = self.row.bucket_id
-        return Bucket.of(info.context.session.get_one(BucketRow, key)) if key else None
+        return Bucket.of(linked(info.context, BucketRow, key)) if key else None
 
     @strawberry.field(description="Who created it.")
     def created_by(self, info: Info) -> User:
         """Return the person."""
-        return _users(info.context, [self.row.created_by])[self.row.created_by]
+        return people(info.context, [self.row.created_by])[self.row.created_by]
 
     @strawberry.field(description="The original file; downloadable until a revert.")
     def file(self, info: Info) -> StoredFile:
         """Return the original file."""
-        return _file(info.context.session, self.row.file_id) or StoredFile.gone()
+        key = self.row.file_id or 0
+        return originals(info.context, [key])[key]
 
     @strawberry.field(description="The uploaded invoice files; downloadable until a revert.")
     def invoice_files(self, info: Info) -> list[StoredFile]:
         """Return the invoice files."""
-        statement = (
-            select(FileRow)
-            .join(ImportFile, ImportFile.file_id == FileRow.id)
-            .where(ImportFile.import_id == self.row.id)
-            .order_by(FileRow.id)
-            .limit(1000)
-        )
-        return [StoredFile.of(row) for row in info.context.session.scalars(statement)]
+        return invoice_files(info.context, [self.row.id])[self.row.id]
 
-    @strawberry.field(description="The rows that stayed behind, as a workbook.")
+    @strawberry.field(
+        description="The rows that stayed behind, as a workbook; null until it is written."
+    )
     def error_workbook(self, info: Info) -> StoredFile | None:
         """Return the error workbook."""
-        return _file(info.context.session, self.row.error_file_id)
+        key = self.row.error_file_id
+        return files(info.context, [key]).get(key) if key else None
 
     @strawberry.field(description="Its columns by position.")
     def columns(self, info: Info) -> list[ImportColumn]:
         """Return the columns."""
-        statement = (
-            select(ColumnRow).where(ColumnRow.import_id == self.row.id).order_by(ColumnRow.idx)
-        )
-        return [_column(row) for row in info.context.session.scalars(statement)]
+        return _columns(info.context, [self.row.id])[self.row.id]
 
     @strawberry.field(description="Its rows by section.")
     def section_counts(self, info: Info) -> ImportSectionCounts:
@@ -378,27 +373,17 @@ class Import(Node):
         found: Page[RowRow] = page(
             info.context.session, statement, [Order(RowRow.row_no)], first=first, after=after
         )
+        siblings = Siblings(found.rows)
         return ImportRowConnection(
             page=found,
-            nodes=[ImportRow.of(row) for row in found.rows],
+            nodes=[ImportRow.of(row, siblings) for row in found.rows],
             page_info=PageInfo.of(found),
         )
 
     @strawberry.field(description="Its debtors by outcome.")
     def match_counts(self, info: Info) -> ImportMatchCounts:
         """Return the counts of the outcomes."""
-        counts = dict(
-            info.context.session.execute(
-                select(RowRow.match_state, func.count(RowRow.party_no.distinct()))
-                .where(RowRow.import_id == self.row.id, RowRow.match_state.is_not(None))
-                .group_by(RowRow.match_state)
-            ).all()
-        )
-        return ImportMatchCounts(
-            new=counts.get("NEW", 0),
-            matched=counts.get("MATCHED", 0),
-            review=counts.get("REVIEW", 0),
-        )
+        return _match_counts(info.context, [self.row.id])[self.row.id]
 
     @strawberry.field(description="The cases it created, oldest first.")
     def cases(
@@ -456,9 +441,31 @@ def _section_counts(ctx: Context, keys: Sequence[int]) -> dict[int, ImportSectio
     }
 
 
-def _users(ctx: Context, keys: Sequence[int]) -> dict[int, User]:
-    users = select(AccountUser).where(AccountUser.id.in_(keys))
-    return {user.id: User.of(user) for user in ctx.session.scalars(users)}
+def _match_counts(ctx: Context, keys: Sequence[int]) -> dict[int, ImportMatchCounts]:
+    found: dict[int, dict[str, int]] = {key: {} for key in keys}
+    wanted = (
+        select(RowRow.import_id, RowRow.match_state, func.count(RowRow.party_no.distinct()))
+        .where(RowRow.import_id.in_(keys), RowRow.match_state.is_not(None))
+        .group_by(RowRow.import_id, RowRow.match_state)
+    )
+    for key, state, count in ctx.session.execute(wanted):
+        found[key][state or ""] = count
+    return {
+        key: ImportMatchCounts(
+            new=counts.get("NEW", 0),
+            matched=counts.get("MATCHED", 0),
+            review=counts.get("REVIEW", 0),
+        )
+        for key, counts in found.items()
+    }
+
+
+def _columns(ctx: Context, keys: Sequence[int]) -> dict[int, list[ImportColumn]]:
+    found: dict[int, list[ImportColumn]] = {key: [] for key in keys}
+    wanted = select(ColumnRow).where(ColumnRow.import_id.in_(keys))
+    for row in ctx.session.scalars(wanted.order_by(ColumnRow.import_id, ColumnRow.idx)):
+        found[row.import_id].append(_column(row))
+    return found
 
 
 def _notices(ctx: Context, notices: Sequence[Any]) -> list[ImportNotice]:
@@ -476,18 +483,18 @@ source(
     customer=One("Customer", "customer_id"),
     portfolio=One("Portfolio", "portfolio_id"),
     bucket=One("Bucket", "bucket_id"),
-    created_by=Bulk(_users, "created_by"),
+    created_by=Bulk(people, "created_by"),
     section_counts=Bulk(_section_counts),
+    match_counts=Bulk(_match_counts),
+    file=Bulk(originals, "file_id"),
+    error_workbook=Bulk(files, "error_file_id"),
+    invoice_files=Bulk(invoice_files),
+    columns=Bulk(_columns),
     cases=Conn("Case", lambda: [Order(CaseRow.id)], "import_id"),
     job=One("Job", "job_id", lost=True),
     notices=Calc(_notices, ("notices",)),
     **cols("number", "state", "debtor_kind", "phone_country", "created_at", "launched_at"),
 )
-
-
-def _file(session: Session, key: int | None) -> StoredFile | None:
-    found = session.get(FileRow, key) if key is not None else None
-    return StoredFile.of(found) if found is not None else None
 
 
 def _column(row: ColumnRow) -> ImportColumn:
@@ -521,11 +528,7 @@ def _value(name: str, kept: Sequence[Any], currency: str) -> ImportValue:
 _RANK = {"FAULTY": 0, "NEEDS_CLEANSING": 1, "SKIPPED": 2, "READY": 3}
 
 
-def _issues(ctx: Context, row: RowRow) -> list[ImportIssue]:
-    statement = select(IssueRow).where(
-        IssueRow.import_id == row.import_id, IssueRow.row_no == row.row_no
-    )
-    found = sorted(ctx.session.scalars(statement), key=lambda i: (_RANK[i.section], i.seq))
+def _issues(ctx: Context, found: Sequence[IssueRow]) -> list[ImportIssue]:
     return [
         ImportIssue(
             code=issue.code,
@@ -534,45 +537,36 @@ def _issues(ctx: Context, row: RowRow) -> list[ImportIssue]:
             message=message(issue.code, ctx.locale, issue.params, issue.suggestion),
             suggestion=issue.suggestion,
         )
-        for issue in found
+        for issue in sorted(found, key=lambda one: (_RANK[one.section], one.seq))
     ]
 
 
-def _match(ctx: Context, row: RowRow) -> RowMatch | None:
+def _match(ctx: Context, row: RowRow, siblings: Siblings) -> RowMatch | None:
     from finview.api.cases import Debtor
 
     if row.match_state is None:
         return None
-    candidates = ctx.session.execute(
-        select(CandidateRow, DebtorRow)
-        .join(DebtorRow, DebtorRow.id == CandidateRow.debtor_id)
-        .where(CandidateRow.import_id == row.import_id, CandidateRow.party_no == row.party_no)
-        .order_by(CandidateRow.rank)
-    ).all()
-    # A customer's user sees no debtor of another customer, not even as a candidate.
-    shown = [
-        (candidate, debtor)
-        for candidate, debtor in candidates
-        if ctx.who.staff or _may_see(ctx, debtor.id)
-    ]
-    own = ctx.session.get(DebtorRow, row.debtor_id) if row.debtor_id else None
+    own = siblings.debtor(ctx, row)
     return RowMatch(
         outcome=MatchOutcome(row.match_state),
         decided_by=row.decided_by,
         debtor=Debtor.of(own) if own is not None else None,
-        candidates=[_candidate(ctx, candidate, debtor) for candidate, debtor in shown],
+        candidates=[
+            _candidate(ctx, candidate, debtor)
+            for candidate, debtor in siblings.candidates(ctx, row)
+        ],
     )
-
-
-def _may_see(ctx: Context, debtor_id: int) -> bool:
-    statement = visible(select(DebtorRow), ctx.who).where(DebtorRow.id == debtor_id)
-    return ctx.session.scalars(statement).one_or_none() is not None
 
 
 def _candidate(ctx: Context, row: CandidateRow, debtor: DebtorRow) -> MatchCandidate:
     from finview.api.cases import Debtor
 
     codes = [g["code"] for g in row.guards] + [floor["code"] for floor in row.floors]
+    if not ctx.who.staff:
+        # What is known of a debtor may be what another customer told: the comparison shows it.
+        return MatchCandidate(
+            debtor=Debtor.of(debtor), percent=round(row.percent, 1), evidence=[], guards=[]
+        )
     return MatchCandidate(
         debtor=Debtor.of(debtor),
         percent=round(row.percent, 1),

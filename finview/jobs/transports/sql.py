@@ -5,15 +5,15 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
-import dramatiq
 from dramatiq.broker import Broker, Consumer, MessageProxy
 from dramatiq.message import Message
 
-from finview.db.jobs import QUEUES
 from finview.db.runtime import Services
+from finview.jobs.carriers import Transport, claims_in, message_of
 from finview.jobs.claims import claim, release
 from finview.jobs.process import process_of
-from finview.jobs.runner import run_job
+
+LONG = "bulk"
 
 
 class SqlBroker(Broker):
@@ -42,14 +42,24 @@ class SqlBroker(Broker):
         raise RuntimeError(f"jobs are rows, not messages: {message.actor_name} (delay {delay})")
 
 
+BUFFERS = 4
+"""How many times dramatiq's prefetch, which is two for each thread, short jobs are claimed ahead."""
+
+
 class SqlConsumer(Consumer):
-    """Claims as many rows as are wanted, and no more than `prefetch` at a time."""
+    """Claims rows in batches: a transaction for half a buffer of short jobs, not one for each.
+
+    Jobs of the queue `bulk` take long: none is kept waiting here that another process could do.
+    """
 
     def __init__(self, broker: SqlBroker, queue: str, prefetch: int, timeout_s: float) -> None:
         self._broker = broker
         self._database = broker.services.db
         self._queue = queue
-        self._prefetch = prefetch
+        ahead = queue != LONG
+        self._prefetch = BUFFERS * prefetch if ahead else max(1, prefetch // 2)
+        self._batch_min = self._prefetch // 2 if ahead else 1
+        self._more = False
         self._timeout_s = timeout_s
         self._claimed: deque[Message[Any]] = deque()
         self._guard = threading.Lock()
@@ -63,36 +73,31 @@ class SqlConsumer(Consumer):
         seen = wake.rings(self._queue)
         free = self._prefetch - self._out
         taken = []
-        if free > 0 and not self._broker.stopping.is_set():
-            taken = claim(self._database, self._queue, free)
+        if free >= self._batch_min and not self._broker.stopping.is_set():
+            taken = claim(self._database, self._queue, free, look=not self._more)
+            self._more = len(taken) == free
         if not taken:
             wake.wait(self._queue, seen, self._timeout_s)
             return None
         with self._guard:
             self._out += len(taken)
         for one in taken:
-            self._claimed.append(
-                Message(
-                    queue_name=self._queue,
-                    actor_name=actor_name(self._queue),
-                    args=(one.id, one.attempt, one.kind),
-                    kwargs={},
-                    options={},
-                )
-            )
+            self._claimed.append(message_of(self._queue, one))
         return MessageProxy(self._claimed.popleft())
 
     def ack(self, message: MessageProxy) -> None:  # noqa: ARG002 -- dramatiq's signature
         """Free the slot; called by the handler's thread."""
         with self._guard:
             self._out -= 1
-        self._database.wake.ring(self._queue)  # there is room again: look before the time-out
+            roomy = self._prefetch - self._out >= self._batch_min
+        if roomy:
+            self._database.wake.ring(self._queue)  # look before the time-out
 
     nack = ack
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         """Make rows ready again whose handlers never started."""
-        claims = [(int(m.args[0]), int(m.args[1])) for m in messages]
+        claims = claims_in(messages)
         if claims:
             release(self._database, claims)
 
@@ -102,18 +107,10 @@ class SqlConsumer(Consumer):
         self.requeue(MessageProxy(message) for message in left)
 
 
-def actor_name(queue: str) -> str:
-    """Return the name of a queue's one actor."""
-    return f"finview.{queue}"
+def make(services: Services) -> Transport:
+    """Return the transport."""
+    return Transport(SqlBroker(services))
 
 
-def sql_broker(services: Services, queues: Iterable[str] = QUEUES) -> SqlBroker:
-    """Make a broker with one actor a queue; a new one for each worker, it can't be used twice."""
-    broker = SqlBroker(services)
-
-    def run(job_id: int, attempt: int, kind: str) -> None:
-        run_job(services, job_id, attempt, kind)
-
-    for queue in queues:
-        dramatiq.actor(broker=broker, actor_name=actor_name(queue), queue_name=queue)(run)
-    return broker
+def ping(_url: str) -> None:
+    """Nothing is to be reached but the database."""
