@@ -3,6 +3,8 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
+# One more than there are cores: tests of real processes wait now and then.
+TESTERS = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 ARGS ?=
@@ -19,7 +21,7 @@ demo: $(VENV)/run.stamp ## Set up, import the sample workbook step by step, then
 	@$(BIN)/finview demo $(ARGS)
 
 test: $(VENV)/test.stamp ## Run the test suite (ARGS="-k name")
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n $(TESTERS) $(ARGS)
 
 check: $(VENV)/check.stamp ## Lint, types, layers, schema and catalogue drift
 	$(BIN)/ruff check .

@@ -33,10 +33,21 @@ hypothesis_settings.load_profile(
 )
 
 
+LONGEST = {
+    *("test_read_path.py", "test_access_fuzz.py", "test_mayhem.py", "test_processes.py"),
+    *("test_kill.py", "test_carriers.py", "test_demo.py", "test_upload.py", "test_race.py"),
+}
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "both_databases: runs on SQLite and, where there is one, on PostgreSQL"
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, so that no process is left alone with one at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
