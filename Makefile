@@ -36,6 +36,8 @@ bench: $(VENV)/test.stamp ## Run the benchmarks and print their figures
 	$(BIN)/python benchmarks/graphql/speed.py
 	$(BIN)/python benchmarks/cases/speed.py
 	$(BIN)/python benchmarks/jobs/speed.py
+	$(BIN)/python benchmarks/jobs/timers.py
+	$(BIN)/python benchmarks/jobs/launch.py
 
 soak: $(VENV)/test.stamp ## Run the long battery: kills, races, lost brokers, at full counts
 	FINVIEW_BATTERY=full $(BIN)/python -m pytest tests/battery tests/jobs/test_carriers.py $(ARGS)

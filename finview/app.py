@@ -5,17 +5,27 @@ from types import ModuleType
 from finview.accounts import models as _accounts  # noqa: F401  # tables register on import
 from finview.cases import agreements as _agreements  # noqa: F401  # ticks register on import
 from finview.cases import law
+from finview.cases import nightly as _nightly  # noqa: F401  # jobs register on import
 from finview.cases.packs import builtin as law_packs
 from finview.communications import builtin as email_senders
+from finview.communications import call_jobs as _call_jobs  # noqa: F401  # jobs register on import
+from finview.communications import call_stop as _call_stop  # noqa: F401  # jobs register on import
 from finview.communications import completion as _completion  # noqa: F401  # jobs register on import
+from finview.communications import folders
 from finview.communications import invitations as _invitations  # noqa: F401  # jobs register on import
 from finview.communications import linked as _linked  # noqa: F401  # jobs register on import
-from finview.communications import outreach as _outreach  # noqa: F401  # jobs register on import
 from finview.communications import password_links as _password_links  # noqa: F401  # jobs register on import
+from finview.communications import send as _send  # noqa: F401  # jobs register on import
+from finview.communications import task_list as call_centres
+from finview.communications import wake as _wake  # noqa: F401  # jobs register on import
 from finview.db import audit_chain as _audit_chain  # noqa: F401  # ticks register on import
 from finview.db.migrations import upgrade
 from finview.db.runtime import Services
+from finview.enrichment import replan as _replan  # noqa: F401  # jobs register on import
+from finview.enrichment import run as _trace  # noqa: F401  # jobs and ticks register on import
+from finview.imports import bank as _bank  # noqa: F401  # jobs register on import
 from finview.imports import builtin as import_readers
+from finview.imports import clientbook as _clientbook  # noqa: F401  # jobs register on import
 from finview.imports import matching as _match  # noqa: F401  # jobs register on import
 from finview.imports import read as _read  # noqa: F401
 from finview.imports import stage as _stage  # noqa: F401
@@ -26,12 +36,15 @@ from finview.workflows import advance as _advance  # noqa: F401  # jobs register
 from finview.workflows import launch as _launch  # noqa: F401
 from finview.workflows import nodes as workflow_nodes
 from finview.workflows import timers as _timers  # noqa: F401
+from finview.workflows.replan import catch_up
 from finview.workflows.shipped import install
 
 BUILTINS: tuple[ModuleType, ...] = (
     matchers,
     import_readers,
     email_senders,
+    folders,
+    call_centres,
     workflow_nodes,
     law_packs,
 )
@@ -53,6 +66,7 @@ def migrate(services: Services) -> None:
 
 
 def prepare(services: Services) -> None:
-    """Publish the shipped workflows in a database that has its tables."""
+    """Publish the shipped workflows in a database that has its tables, and start what lacks a run."""
     with services.db.unit() as session:
         install(session, services.get(Plugins))
+        catch_up(session)

@@ -71,6 +71,12 @@ def describe(failure: Mapping[str, Any], locale: str) -> str:
     return sentence(params.get("reason") or failure["code"], locale, params)
 
 
+class Verbatim(str):
+    """A part of a path that is somebody's own word, such as the name of a node; never respelled."""
+
+    __slots__ = ()
+
+
 class Key(int):
     """A row's key as a caller gave it: it remembers where in the input it stood."""
 
@@ -105,6 +111,16 @@ class Invalid(FinviewError):
     """A value that can't be accepted."""
 
     code = "INVALID"
+
+
+class Several(Invalid):
+    """A value with several faults; the first stands for all where only one can be told."""
+
+    def __init__(self, faults: Sequence[Invalid]) -> None:
+        first = faults[0]
+        params = {name: value for name, value in first.params.items() if name != "reason"}
+        super().__init__(first.reason, path=first.path, **params)
+        self.faults = tuple(faults)
 
 
 class Required(FinviewError):

@@ -1,5 +1,7 @@
-"""Where the files lie that belong to the code: locales, migrations, the schema, examples."""
+"""Where the files lie that belong to the code, and how a file is written whole."""
 
+import os
+import tempfile
 from pathlib import Path
 
 # An editable install may leave a stale copy in `_data`, so the repository beside the package wins.
@@ -32,3 +34,18 @@ def schema() -> Path:
 def examples() -> Path:
     """Return the folder of sample workbooks and clients."""
     return shipped("examples")
+
+
+def write_once(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; one that is there already stays as it is."""
+    if path.exists():
+        return
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as part:
+            part.write(content)
+            part.flush()
+            os.fsync(part.fileno())
+        Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)

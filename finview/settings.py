@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     mail_from: str = Field("noreply@localhost", description="sender when a unit names none")
     log_format: Literal["console", "json"] = Field("console", description="how log lines look")
     plugins_disabled: str = Field("", description="names of distributions, separated by commas")
+    plugin_hosts: str = Field(
+        "", description="host:port of the own network that plugins may call, separated by commas"
+    )
     plugins_strict: bool = Field(False, description="a broken plugin stops the start")
 
     upload_bytes_max: int = Field(100 * MIB, gt=0, description="size of one uploaded file")
@@ -104,6 +107,12 @@ class Settings(BaseSettings):
             raise ValueError("FINVIEW_OIDC_ISSUER needs an https address")
         return self
 
+    @field_validator("plugin_hosts")
+    @classmethod
+    def _hosts_have_ports(cls, value: str) -> str:
+        _hosts(value)
+        return value
+
     @field_validator("time_zone")
     @classmethod
     def _zone_exists(cls, value: str) -> str:
@@ -117,6 +126,11 @@ class Settings(BaseSettings):
     def url(self) -> str:
         """Return the database's SQLAlchemy URL."""
         return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'finview.db'}"
+
+    @property
+    def trusted_hosts(self) -> frozenset[tuple[str, int]]:
+        """Return the hosts and ports of the own network that plugins may call."""
+        return _hosts(self.plugin_hosts)
 
     @property
     def outbox_dir(self) -> Path:
@@ -135,3 +149,13 @@ class Settings(BaseSettings):
             path.touch(mode=0o600)
             path.write_text(secrets.token_urlsafe(48))
         return path.read_text().strip()
+
+
+def _hosts(text: str) -> frozenset[tuple[str, int]]:
+    found = set[tuple[str, int]]()
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        host, _, port = item.rpartition(":")
+        if not host or not port.isdecimal():
+            raise ValueError(f"{item!r} is no host:port")
+        found.add((host.strip("[]"), int(port)))
+    return frozenset(found)

@@ -23,7 +23,7 @@ from finview.cases.law import SHIPPED
 from finview.cases.ledger_models import AccountKind, TxnKind
 from finview.cases.lifecycle import launch
 from finview.cases.models import DebtorKind
-from finview.cases.payments import record_payment
+from finview.cases.receipts import Receipt, record_payment, record_payments
 from finview.cases.sample import fact, sample_case, with_lines
 from finview.cases.statement import balance_of, balances
 from finview.clock import now
@@ -143,6 +143,8 @@ def main() -> None:
         page(services, ids[:50])
         paid = timed(lambda: [pay(services, case_id) for case_id in ids])
         print(f"payments posted, one transaction each: {len(ids) / paid:,.0f}/s")
+        many = timed(lambda: pay_all(services, ids))
+        print(f"payments posted, a bank statement in one transaction: {len(ids) / many:,.0f}/s")
         services.close()
 
 
@@ -158,6 +160,22 @@ def page(services: Any, ids: list[int]) -> None:
         spent = timed(lambda: balances(session, ids, AS_OF))
     reads = [sql for sql in seen if sql.startswith("SELECT")]
     print(f"a page of {len(ids)} balances: {len(reads)} statement(s), {spent * 1e3:.1f} ms")
+
+
+def pay_all(services: Any, case_ids: list[int]) -> None:
+    """Record one more payment of every case, as the lines of a bank statement are."""
+    with services.db.unit() as session:
+        receipts = [
+            Receipt(
+                case_id=case_id,
+                amount=Money(4_000, "EUR"),
+                received_on=now().date(),
+                key=f"b{case_id}",
+            )
+            for case_id in case_ids
+        ]
+        answers = record_payments(session, receipts, by=None)
+        assert all(isinstance(answer, int) for answer in answers), answers
 
 
 def pay(services: Any, case_id: int) -> None:

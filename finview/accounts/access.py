@@ -55,6 +55,7 @@ class Action(StrEnum):
     CONTROL_JOBS = "control_jobs"
     BIND_PLUGINS = "bind_plugins"
     GRANT_ENRICHMENT = "grant_enrichment"
+    HOLD_OUTBOUND = "hold_outbound"
     MANAGE_USERS = "manage_users"
     READ_AUDIT = "read_audit"
     OWN_ACCOUNT = "own_account"
@@ -156,6 +157,8 @@ def own_portfolios() -> Any:
 # The table is of a room above.
 _PORTFOLIO = table("portfolio", column("id", BigInteger), column("customer_id", BigInteger))
 _ZERO: ColumnElement[int] = literal_column("0", Integer)
+# Written out: `false()` would swallow the conditions beside it, and the values they bind.
+_NEVER: ColumnElement[bool] = literal_column("1", Integer) == _ZERO
 
 
 def viewer_of(session: Session, user: AccountUser, *, locale: str | None = None) -> Viewer:
@@ -230,7 +233,7 @@ def condition(entity: type[Base], granted: Granted) -> ColumnElement[bool]:
     model: type[Base] = mapped.class_
     scope: Scope | None = model.__scope__
     if scope is None:
-        return false()
+        return _NEVER
     if scope.through is not None:
         inner, link = scope.through()
         return select(1).where(link(entity, inner), condition(inner, granted)).exists()

@@ -23,6 +23,7 @@ from finview.errors import NotFound
 from finview.i18n import N_, translate
 
 SUBJECTS: Mapping[str, str] = {
+    "bank_line": "bln",
     "bucket": "bkt",
     "business_unit": "bu",
     "case": "cas",
@@ -34,6 +35,8 @@ SUBJECTS: Mapping[str, str] = {
     "job": "job",
     "portfolio": "pf",
     "run": "run",
+    "outbound_hold": "ohd",
+    "task": "tsk",
     "user": "usr",
     "workflow": "wf",
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 import strawberry
 
-from finview.accounts.access import Action, find, may
+from finview.accounts.access import Action, Role, find, may
 from finview.api.cases import Case
 from finview.api.common import KEY, f
 from finview.api.engine.context import Context, Info
@@ -23,6 +23,10 @@ from finview.cases.models import Invoice as InvoiceRow
 from finview.cases.plans import cancel_plan, change_plan
 from finview.cases.reversal import reverse_payment
 from finview.cases.settlement import cancel_settlement
+from finview.cases.task_models import Task as TaskRow
+from finview.cases.tasks import complete_task
+from finview.communications.by_hand import complete_call, is_call
+from finview.errors import Forbidden
 
 WHY = "Kept with the booking and on the timeline; at most 500 characters."
 
@@ -74,7 +78,7 @@ class CaseCloseInput:
     case_id: strawberry.ID = f(description="The case.")
     close_reason: CloseReason = f(description="WRITTEN_OFF or WITHDRAWN.")
     note: str = f(description=WHY)
-    idempotency_key: str = f(description=KEY)
+    idempotency_key: str | None = f(default=None, description=KEY)
 
 
 @strawberry.input(description="An invoice to correct; what is left out stays.")
@@ -205,6 +209,27 @@ class CaseActionMutation:
             "caseReopen",
             lambda key: reopen_case(ctx.session, key, reason, by=ctx.who.user_id),
         )
+
+    @strawberry.mutation(
+        description="Complete a task with one of its outcomes; a workflow that waits for it goes on. "
+        "Only administrators complete what was asked of them."
+    )
+    def task_complete(self, info: Info, id: strawberry.ID, outcome: str) -> CasePayload:  # noqa: A002  # the contract's word
+        """Complete a task."""
+        ctx = info.context
+
+        def act() -> Case:
+            task = find(ctx.session, TaskRow, key_of(id, "tsk", "id"), ctx.who)
+            may(ctx.who, Action.WORK_CASES)
+            if task.role == Role.ADMIN and Role.ADMIN not in ctx.who.roles:
+                raise Forbidden
+            if is_call(task):
+                complete_call(ctx.session, task, outcome, by=ctx.who.user_id)
+            else:
+                complete_task(ctx.session, task.id, outcome, by=ctx.who.user_id)
+            return _shown(ctx, task.case_id)
+
+        return mutate(ctx, CasePayload, "case", act, name="taskComplete", about=id)
 
     @strawberry.mutation(description="Add costs or interest by hand, or take some away.")
     def case_charge_adjust(self, info: Info, input: CaseChargeAdjustInput) -> CasePayload:  # noqa: A002  # the contract's word

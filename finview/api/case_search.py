@@ -21,6 +21,7 @@ from finview.api.enums import CaseStatus, DebtorKind
 from finview.cases.models import Case as CaseRow
 from finview.cases.models import Debtor as DebtorRow
 from finview.cases.models import Invoice as InvoiceRow
+from finview.cases.statement import overpaid
 from finview.clock import start_of
 from finview.errors import NotFound
 
@@ -42,6 +43,9 @@ class CaseWhere:
     debtor_id: strawberry.ID | None = f(default=None, description="Of this debtor.")
     text: str | None = f(
         default=None, description="A part of the debtor's name, or any of the case's numbers."
+    )
+    overpaid: bool | None = f(
+        default=None, description="Whether money received is to be refunded to the debtor."
     )
     opened_from: date | None = f(default=None, description="Opened on this day or later.")
     opened_to: date | None = f(default=None, description="Opened on this day or earlier.")
@@ -130,6 +134,9 @@ def _condition(where: CaseWhere, depth: int) -> ColumnElement[bool]:
     ):
         if value is not None:
             parts.append(column == _key(value, tag))
+    if where.overpaid is not None:
+        over = CaseRow.id.in_(overpaid())
+        parts.append(over if where.overpaid else not_(over))
     if where.opened_from is not None:
         parts.append(CaseRow.opened_at >= start_of(where.opened_from))
     if where.opened_to is not None:

@@ -12,6 +12,7 @@ from finview.accounts.models import AccountUser
 from finview.api.claims import Balance, Invoice, Payment, PaymentPlan, Settlement, StatementLine
 from finview.api.common import Node, PageInfo, f
 from finview.api.components import FinancialComponents, components_of
+from finview.api.contact import CaseHold, ContactDecision, case_holds, contact_decisions
 from finview.api.customers import Bucket, Customer, Portfolio
 from finview.api.engine.context import Context, Info
 from finview.api.engine.ids import encode
@@ -29,7 +30,9 @@ from finview.api.engine.sources import (
     cols,
     source,
 )
+from finview.api.enrichment import EnrichmentAttempt, attempts_of
 from finview.api.enums import CaseStatus, CloseReason, ContactPointState, DebtorKind
+from finview.api.tasks import Task, tasks_of
 from finview.api.workflows import WorkflowRun, runs_of
 from finview.cases import models
 from finview.cases.models import Case as CaseRow
@@ -309,6 +312,26 @@ class Case(Node):
         """Return the runs."""
         return runs_of(info.context, self.row.id)
 
+    @strawberry.field(description="Why it rests; null: it doesn't.")
+    def hold(self, info: Info) -> CaseHold | None:
+        """Return the hold it is under."""
+        return case_holds(info.context, [self.row.id]).get(self.row.id)
+
+    @strawberry.field(description="What the contact policy answered, newest first.")
+    def contact_decisions(self, info: Info, first: int | None = 50) -> list[ContactDecision]:
+        """Return the newest decisions."""
+        return contact_decisions(info.context, [self.row.id], first)[self.row.id]
+
+    @strawberry.field(description="What people were asked to do, oldest first; at most 200.")
+    def tasks(self, info: Info) -> list[Task]:
+        """Return the tasks."""
+        return tasks_of(info.context, self.row.id)
+
+    @strawberry.field(description="Its attempts to trace the debtor, oldest first; at most 200.")
+    def enrichment_attempts(self, info: Info) -> list[EnrichmentAttempt]:
+        """Return the attempts."""
+        return attempts_of(info.context, self.row.id)
+
     @strawberry.field(description="What happened, newest first.")
     def timeline(
         self, info: Info, first: int | None = 50, after: str | None = None
@@ -468,6 +491,10 @@ source(
     payment_plan=Bulk(_plans),
     settlement=Bulk(_settlements),
     runs=Many("WorkflowRun", "case_id"),
+    hold=Bulk(case_holds),
+    contact_decisions=Bulk(contact_decisions),
+    tasks=Many("Task", "case_id"),
+    enrichment_attempts=Many("EnrichmentAttempt", "case_id"),
     timeline=Conn("TimelineEntry", lambda: [Order(EntryRow.id, descending=True)], "case_id"),
     **cols("number", "customer_case_number", "status", "opened_at", "closed_at"),
     **cols("lock_version"),

@@ -54,6 +54,7 @@ class Balance:
     costs: Money = f(description="Open costs.")
     payments: Money = f(description="All money received, for information.")
     open: Money = f(description="What is to be paid.")
+    overpaid: Money = f(description="Received beyond all that was open, and not refunded.")
 
     @classmethod
     def of(cls, value: BalanceValue) -> "Balance":
@@ -64,13 +65,15 @@ class Balance:
             costs=Money.of(value.costs),
             payments=Money.of(value.payments),
             open=Money.of(value.open),
+            overpaid=Money.of(value.overpaid),
         )
 
     @classmethod
     def nothing(cls, currency: str) -> "Balance":
         """Return a balance of nothing."""
         none = Money.of(MoneyValue(0, currency))
-        return cls(principal=none, interest=none, costs=none, payments=none, open=none)
+        rest = {"costs": none, "payments": none, "open": none, "overpaid": none}
+        return cls(principal=none, interest=none, **rest)
 
 
 @strawberry.type(description="Every cent with the rule it rests on.")

@@ -104,6 +104,12 @@ class FinancialComponents:
     vat: VatOnCosts = f(description="Whether VAT on costs is charged.")
     vat_percent: Decimal | None = f(description="Its rate.")
     commission_percent: Decimal = f(description="The agency's share of money collected.")
+    commission_interest_percent: Decimal | None = f(
+        description="Its share of interest; null: as of the rest."
+    )
+    commission_costs_percent: Decimal | None = f(
+        description="Its share of collection costs, 100 where it keeps them; null: as of the rest."
+    )
     outer_order: AllocationOrder = f(description="What money pays first toward the debtor.")
     inner_order: AllocationOrder = f(description="What money pays first toward the customer.")
 
@@ -139,6 +145,8 @@ class FinancialComponents:
             vat=terms.vat,
             vat_percent=terms.vat_percent,
             commission_percent=terms.commission_percent or Decimal(0),
+            commission_interest_percent=terms.commission_interest_percent,
+            commission_costs_percent=terms.commission_costs_percent,
             outer_order=terms.outer_order,
             inner_order=terms.inner_order,
         )
@@ -192,6 +200,12 @@ class FinancialComponentsInput:
     vat: VatOnCosts | None = f(default=None, description="VAT on costs.")
     vat_percent: Decimal | None = f(default=None, description="Its rate.")
     commission_percent: Decimal | None = f(default=None, description="The agency's share.")
+    commission_interest_percent: Decimal | None = f(
+        default=None, description="Its share of interest, where it is another."
+    )
+    commission_costs_percent: Decimal | None = f(
+        default=None, description="Its share of collection costs; 100 keeps them."
+    )
     outer_order: AllocationOrder | None = f(default=None, description="Toward the debtor.")
     inner_order: AllocationOrder | None = f(default=None, description="Toward the customer.")
 

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 
 from finview.accounts.access import visible
 from finview.api.accounts import User, people
+from finview.api.client_statements import ClientStatement
 from finview.api.common import Node, PageInfo, f
 from finview.api.components import FinancialComponents, bucket_components
 from finview.api.contacts import Contact, ContactConnection, contacts_of
@@ -40,7 +41,8 @@ from finview.api.settings import (
     customer_settings,
 )
 from finview.api.units import BusinessUnit
-from finview.api.workflows import Workflow
+from finview.api.workflows import Workflow, shown
+from finview.cases.client_models import ClientStatement as StatementRow
 from finview.customers import customers as verbs
 from finview.customers.models import Bucket as BucketRow
 from finview.customers.models import BusinessUnit as UnitRow
@@ -132,6 +134,19 @@ class Customer(Node):
         )
         rows = ctx.session.scalars(statement.order_by(PortfolioRow.name).limit(LIST_MAX))
         return [Portfolio.of(row) for row in rows]
+
+    @strawberry.field(
+        description="What was settled with it, oldest first, at most 200; for those who may see "
+        "the whole customer."
+    )
+    def client_statements(self, info: Info) -> list[ClientStatement]:
+        """Return its statements."""
+        ctx = info.context
+        wanted = visible(select(StatementRow), ctx.who).where(
+            StatementRow.customer_id == self.row.id
+        )
+        rows = ctx.session.scalars(wanted.order_by(StatementRow.id).limit(LIST_MAX))
+        return [ClientStatement.of(row) for row in rows]
 
     @strawberry.field(description="Its settings with their sources.")
     def settings(self, info: Info) -> CustomerSettings:
@@ -288,7 +303,8 @@ def _case_mail(ctx: Context, customer_ids: Sequence[int]) -> dict[int, CaseMail]
 
 def _workflows(ctx: Context, bucket_ids: Sequence[int]) -> dict[int, Workflow]:
     found = mains_of(ctx.session, bucket_ids)
-    return {key: Workflow.of(main, ctx.locale) for key, main in found.items()}
+    seen = shown(ctx, list({main.id: main for main in found.values()}.values()))
+    return {key: seen[main.id] for key, main in found.items()}
 
 
 source(
@@ -300,6 +316,7 @@ source(
     portfolios=Many("Portfolio", "customer_id", order=("name",)),
     responsible=Bulk(people, "responsible_user_id"),
     case_mail=Bulk(_case_mail),
+    client_statements=Many("ClientStatement", "customer_id"),
     settings=Bulk(customer_settings),
     **cols("number", "name", "currency", "locale", "company", "lock_version"),
 )

@@ -22,6 +22,7 @@ from finview.errors import FinviewError, NotFound
 from finview.jobs import control
 
 TAGS = {
+    "business_unit": "bu",
     "import": "imp",
     "case": "cas",
     "contact": "ctc",

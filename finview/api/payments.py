@@ -14,8 +14,9 @@ from finview.api.engine.errors import UserError, mutate
 from finview.api.engine.ids import key_of
 from finview.api.inputs import MoneyInput
 from finview.cases.models import Case as CaseRow
-from finview.cases.payments import record_payment
 from finview.cases.plans import create_plan
+from finview.cases.receipts import record_payment
+from finview.cases.refunds import refund_overpaid
 from finview.cases.settlement import agree_settlement
 from finview.money import Money
 
@@ -46,7 +47,25 @@ class PaymentRecordInput:
     amount: MoneyInput = f(description="How much, in the currency of the case.")
     received_on: date = f(description="The value date: the day of receipt, not in the future.")
     reference: str | None = f(default=None, description="What the payer wrote.")
+    direct: bool | None = f(
+        default=False,
+        description="The debtor paid the customer itself: it pays the same, but is no trust money.",
+    )
     idempotency_key: str = f(description="The same key with the same input books once, for ever.")
+
+
+@strawberry.input(description="Overpaid money to give back to the debtor.")
+class PaymentRefundInput:
+    """Overpaid money to give back."""
+
+    case_id: strawberry.ID = f(description="The case.")
+    amount: MoneyInput | None = f(
+        default=None, description="Not more than what was overpaid; null: all of it."
+    )
+    reason: str = f(
+        description="Kept with the booking and on the timeline; at most 500 characters."
+    )
+    idempotency_key: str = f(description="The same key refunds once, for ever.")
 
 
 @strawberry.input(description="An agreement to pay what is open in parts.")
@@ -59,6 +78,11 @@ class PaymentPlanCreateInput:
     every_months: int | None = f(default=1, description="Months between two parts, 1 to 12.")
     custom: list[InstalmentInput] | None = f(
         default=None, description="Instead of equal parts; must add up to what is open."
+    )
+    cost_notice_delivered_on: date | None = f(
+        default=None,
+        description="When the debtor was told in text form of what the plan costs (§ 13a(3) RDG). "
+        "Only then these costs are charged, where the law knows any, and part of the instalments.",
     )
     idempotency_key: str | None = f(default=None, description=KEY)
 
@@ -127,6 +151,29 @@ class PaymentMutation:
                 received_on=input.received_on,
                 key=input.idempotency_key,
                 reference=input.reference,
+                direct=bool(input.direct),
+                by=ctx.who.user_id,
+            ),
+        )
+
+    @strawberry.mutation(
+        description="Refund what was overpaid out of the trust account; from then on it pays no "
+        "claim of the case. What the customer received itself it refunds itself."
+    )
+    def payment_refund(self, info: Info, input: PaymentRefundInput) -> CasePayload:  # noqa: A002  # the contract's word
+        """Refund what was overpaid."""
+        ctx = info.context
+        given = input.amount
+        return act_on_case(
+            ctx,
+            input,
+            "paymentRefund",
+            lambda case_id: refund_overpaid(
+                ctx.session,
+                case_id,
+                given.money("input", "amount", "amount") if given else None,
+                input.reason,
+                key=input.idempotency_key,
                 by=ctx.who.user_id,
             ),
         )
@@ -148,6 +195,7 @@ class PaymentMutation:
                 first_due_on=input.first_due_on,
                 every_months=1 if input.every_months is None else input.every_months,
                 custom=None if input.custom is None else given_parts(input.custom, "custom"),
+                notice_on=input.cost_notice_delivered_on,
                 by=ctx.who.user_id,
             ),
         )

@@ -69,6 +69,9 @@ class PluginBindInput:
     provider: str = f(description="The provider's name.")
     settings: JSON = f(description='Its settings; "***" keeps a secret.')
     enabled: bool = f(default=True, description="false: none on purpose.")
+    position: int = f(
+        default=0, description="The place in the list of an ordered slot such as enricher, from 0."
+    )
 
 
 @strawberry.type(description="The answer of a mutation of a plugin.")
@@ -125,6 +128,7 @@ class PluginMutation:
                 input.provider,
                 settings,
                 input.enabled,
+                position=input.position,
                 by=ctx.who.user_id,
             )
             name = loaded.info(input.slot, input.provider).distribution

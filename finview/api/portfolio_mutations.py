@@ -107,7 +107,7 @@ def _workflow(ctx: Context, value: str | None, customer_id: int) -> int | None:
         return None
     key = key_of(value, "wf", "input", "workflowId")
     workflow = find(ctx.session, WorkflowRow, key, ctx.who)
-    check_choice(workflow, customer_id=customer_id)
+    check_choice(ctx.session, workflow, customer_id=customer_id)
     return workflow.id
 
 

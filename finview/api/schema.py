@@ -11,16 +11,21 @@ from strawberry.schema.config import StrawberryConfig
 from finview.accounts.access import find
 from finview.api import accounts as account_types
 from finview.api import audit as audit_types
+from finview.api import bank as bank_types
+from finview.api import calls as call_types
 from finview.api import (
     case_actions,
     case_search,
     contact_mutations,
+    contact_policy,
     customer_mutations,
     portfolio_mutations,
 )
 from finview.api import cases as case_types
 from finview.api import claims as claim_types
+from finview.api import client_statements as statement_types
 from finview.api import components as component_types
+from finview.api import contact as hold_types
 from finview.api import contacts as contact_types
 from finview.api import customers as customer_types
 from finview.api import debtors as debtor_types
@@ -29,7 +34,10 @@ from finview.api import payments as payment_types
 from finview.api import people as people_types
 from finview.api import plugins as plugin_types
 from finview.api import sign_in as sign_in_types
+from finview.api import simulation as simulation_types
+from finview.api import tasks as task_types
 from finview.api import units as unit_types
+from finview.api import workflow_mutations as workflow_steps
 from finview.api import workflows as workflow_types
 from finview.api.common import Node
 from finview.api.descriptions import describe
@@ -38,14 +46,18 @@ from finview.api.engine.ids import split
 from finview.api.engine.scalars import SCALARS
 from finview.api.imports import mutations as import_steps
 from finview.api.imports import types as import_types
+from finview.cases.client_models import ClientStatement as ClientStatementRow
 from finview.cases.ledger_models import LedgerTxn
 from finview.cases.models import Case, Debtor, Invoice, PaymentPlan
 from finview.cases.payments import payments_of
 from finview.cases.plans import plan_of
+from finview.cases.task_models import Task as TaskRow
+from finview.communications.policy_models import OutboundHold as OutboundHoldRow
 from finview.customers.models import Bucket, BusinessUnit, Customer, CustomerContact, Portfolio
 from finview.errors import NotFound
 from finview.imports import models as import_models
-from finview.workflows.models import Run, Workflow
+from finview.imports.bank_models import BankLine as BankLineRow
+from finview.workflows.models import Run
 
 
 def _row(model: Any, of: Callable[[Any], Node]) -> Callable[[Context, tuple[int, ...]], Node]:
@@ -75,11 +87,14 @@ def _job(ctx: Context, key: tuple[int, ...]) -> Node:
 
 
 def _workflow(ctx: Context, key: tuple[int, ...]) -> Node:
-    wanted = workflow_types.visible_workflows(ctx).where(Workflow.id == key[0])
-    found = ctx.session.scalars(wanted).one_or_none()
+    found = workflow_types.workflow_of(ctx, key[0])
     if found is None:
         raise NotFound
-    return workflow_types.Workflow.of(found, ctx.locale)
+    return found
+
+
+def _task(ctx: Context, key: tuple[int, ...]) -> Node:
+    return task_types.Task.of(find(ctx.session, TaskRow, key[0], ctx.who), ctx.locale)
 
 
 def _payment(ctx: Context, key: tuple[int, ...]) -> Node:
@@ -113,7 +128,11 @@ NODES: dict[str, Callable[[Context, tuple[int, ...]], Node]] = {
     "dbt": _row(Debtor, case_types.Debtor.of),
     "cas": _row(Case, case_types.Case.of),
     "inv": _row(Invoice, claim_types.Invoice.of),
+    "bln": _row(BankLineRow, bank_types.BankLine.of),
+    "cst": _row(ClientStatementRow, statement_types.ClientStatement.of),
     "run": _row(Run, workflow_types.run_type),
+    "ohd": _row(OutboundHoldRow, hold_types.OutboundHold.of),
+    "tsk": _task,
     "pay": _payment,
     "pln": _plan,
     "aud": audit_types.audit_event,
@@ -217,10 +236,26 @@ class Query:
         workflow_types.workflows, "The workflows; with a customer, those that serve it."
     )
     workflow: workflow_types.Workflow | None = _field(workflow_types.workflow, "One workflow.")
+    workflow_runs: workflow_types.WorkflowRunConnection = _field(
+        workflow_types.workflow_runs, "The visible runs, newest first."
+    )
+    outbound_holds: list[hold_types.OutboundHold] = _field(
+        hold_types.outbound_holds, "The general stops, newest first; at most 200."
+    )
+    tasks: task_types.TaskConnection = _field(
+        task_types.tasks, "The visible tasks, those due first first."
+    )
     job: job_types.Job | None = _field(job, "One visible job.")
     jobs: job_types.JobConnection = _field(job_types.jobs, "The visible jobs, newest first.")
+    bank_lines: bank_types.BankLineConnection = _field(
+        bank_types.bank_lines, "The lines of the agency's bank accounts, newest first."
+    )
     bucket_financials_preview: component_types.FinancialsPreview = _field(
         component_types.bucket_financials_preview, "What a bucket charges in an example."
+    )
+    workflow_simulate: simulation_types.WorkflowSimulation = _field(
+        simulation_types.workflow_simulate,
+        "What would happen to the case in the next days. Writes nothing.",
     )
     plugins: list[plugin_types.Plugin] = _field(plugin_types.plugins, "The installed plugins.")
     audit_events: audit_types.AuditEventConnection = _field(
@@ -236,12 +271,17 @@ class Mutation(
     portfolio_mutations.PortfolioMutation,
     contact_mutations.ContactMutation,
     payment_types.PaymentMutation,
+    bank_types.BankMutation,
     case_actions.CaseActionMutation,
+    call_types.CallMutation,
+    contact_policy.ContactPolicyMutation,
+    statement_types.ClientStatementMutation,
     debtor_types.DebtorMutation,
     plugin_types.PluginMutation,
     sign_in_types.SignInMutation,
     people_types.PeopleMutation,
     job_types.JobMutation,
+    workflow_steps.WorkflowMutation,
 ):
     """Everything that can be changed."""
 
@@ -299,8 +339,12 @@ def build() -> strawberry.Schema:
             claim_types.Invoice,
             claim_types.Payment,
             claim_types.PaymentPlan,
+            statement_types.ClientStatement,
+            bank_types.BankLine,
+            hold_types.OutboundHold,
             workflow_types.Workflow,
             workflow_types.WorkflowRun,
+            task_types.Task,
             job_types.Job,
             audit_types.AuditEvent,
         ],

@@ -10,6 +10,7 @@ from strawberry import UNSET
 
 from finview.api.common import Money, f
 from finview.api.engine.context import Context
+from finview.api.enrichment import costs_of
 from finview.customers.preferences import (
     GROUPS,
     PREFERENCES,
@@ -151,13 +152,14 @@ class EnrichmentSettings:
     interval_days: IntSetting = f(description="Age of the case in days before the first attempt.")
     attempts: IntSetting = f(description="How often the service is used.")
     cost_per_attempt: Money | None = f(
-        default=None, description="What the bound provider quotes; null while none does."
+        description="What the bound provider quotes for the first attempt; null while none does."
     )
 
     @classmethod
-    def of(cls, found: Resolved) -> "EnrichmentSettings":
+    def of(cls, found: Resolved, cost: Money | None) -> "EnrichmentSettings":
         """Return effective values as the API shows them."""
-        return cls(granted=found.granted, **_shown(found.values, "enrichment"))
+        shown = _shown(found.values, "enrichment")
+        return cls(granted=found.granted, cost_per_attempt=cost, **shown)
 
 
 @strawberry.type(description="What steers imports; changes count for later imports.")
@@ -180,6 +182,12 @@ class ImportSettings:
         return cls(**_shown(found.values, "imports"))
 
 
+DEMANDS = (
+    "Holds back what asserts a claim to a private person until the case has the data of every part of "
+    "a first demand (§ 13a RDG)."
+)
+
+
 @strawberry.type(description="Which mails go out, and by which message.")
 class CommunicationSettings:
     """Which mails go out, and by which message."""
@@ -191,6 +199,7 @@ class CommunicationSettings:
     linked_notice: BooleanSetting = f(
         description="Tells an existing user who is linked to the customer."
     )
+    hold_incomplete_demands: BooleanSetting = f(description=DEMANDS)
 
     @classmethod
     def of(cls, found: Resolved) -> "CommunicationSettings":
@@ -224,15 +233,23 @@ class CustomerSettings:
     payments: PaymentSettings = f(description="Payments and plans.")
 
     @classmethod
-    def of(cls, found: Resolved) -> "CustomerSettings":
+    def of(cls, found: Resolved, cost: Money | None) -> "CustomerSettings":
         """Return effective values as the API shows them."""
         return cls(
             workflow=WorkflowSettings.of(found),
-            enrichment=EnrichmentSettings.of(found),
+            enrichment=EnrichmentSettings.of(found, cost),
             imports=ImportSettings.of(found),
             communication=CommunicationSettings.of(found),
             payments=PaymentSettings.of(found),
         )
+
+
+def _priced(
+    ctx: Context, found: Mapping[int, Resolved]
+) -> list[tuple[int, Resolved, Money | None]]:
+    """Return settings with what an attempt to trace costs there."""
+    costs = costs_of(ctx, [one.scopes for one in found.values()])
+    return [(key, one, cost) for (key, one), cost in zip(found.items(), costs, strict=True)]
 
 
 # Each answers a field for all parents of a page: the number of statements does not grow with them.
@@ -240,12 +257,14 @@ class CustomerSettings:
 
 def unit_settings(ctx: Context, ids: Sequence[int]) -> dict[int, CustomerSettings]:
     """Return the settings of business units."""
-    return {i: CustomerSettings.of(v) for i, v in of_units(ctx.session, ids).items()}
+    found = _priced(ctx, of_units(ctx.session, ids))
+    return {i: CustomerSettings.of(v, cost) for i, v, cost in found}
 
 
 def customer_settings(ctx: Context, ids: Sequence[int]) -> dict[int, CustomerSettings]:
     """Return the settings of customers."""
-    return {i: CustomerSettings.of(v) for i, v in of_customers(ctx.session, ids).items()}
+    found = _priced(ctx, of_customers(ctx.session, ids))
+    return {i: CustomerSettings.of(v, cost) for i, v, cost in found}
 
 
 def bucket_settings(ctx: Context, ids: Sequence[int]) -> dict[int, WorkflowSettings]:
@@ -255,7 +274,8 @@ def bucket_settings(ctx: Context, ids: Sequence[int]) -> dict[int, WorkflowSetti
 
 def bucket_enrichment(ctx: Context, ids: Sequence[int]) -> dict[int, EnrichmentSettings]:
     """Return the enrichment settings of buckets."""
-    return {i: EnrichmentSettings.of(v) for i, v in of_buckets(ctx.session, ids).items()}
+    found = _priced(ctx, of_buckets(ctx.session, ids))
+    return {i: EnrichmentSettings.of(v, cost) for i, v, cost in found}
 
 
 def bucket_communication(ctx: Context, ids: Sequence[int]) -> dict[int, CommunicationSettings]:
@@ -312,6 +332,7 @@ class CommunicationSettingsInput:
     linked_notice: bool | None = f(
         default=UNSET, description=f"{INHERIT} Not on a bucket: people belong to the customer."
     )
+    hold_incomplete_demands: bool | None = f(default=UNSET, description=INHERIT)
 
 
 @strawberry.input(description="Payment settings to change.")

@@ -1,6 +1,6 @@
 """Changes of a claim by hand: costs and interest added or taken away, the invoice corrected."""
 
-from datetime import date
+from datetime import date, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -55,7 +55,7 @@ def adjust_charge(
 
     `what` is "costs" or "interest"; a negative amount takes away. Interest is added to the oldest
     claim. The same key has one effect. Raises `Invalid` (AMOUNT_CURRENCY, CHARGE_…, SUM_TOO_LARGE),
-    `Required` without a reason, `State` (CASE_CLOSED, CHARGES_NOT_YET).
+    `Required` without a reason, `State` (CASE_CLOSED, CHARGES_NOT_YET, CASE_MORATORIUM).
     """
     reason = given_reason(reason, ("input", "reason"))
     case = locked(session, case_id)
@@ -75,6 +75,9 @@ def adjust_charge(
         return
     today = clock.today(zone(session, case))
     claims = read_claims(session, [case_id], as_of=date.max)[case_id]
+    for first, end in claims.windows if amount.minor > 0 else ():
+        if first <= today < end:
+            raise State("CASE_MORATORIUM", path=("input", "caseId"), until=end - timedelta(days=1))
     if amount.minor > 0:
         _add(session, claims, what, amount.minor, today, reason, name, by)
     else:

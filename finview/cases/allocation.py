@@ -2,7 +2,7 @@
 
 Facts come from outside (claims, costs, payments). Interest posted and allocations follow from them:
 they are replayed in order of their days, and whatever stands otherwise in the ledger is reversed
-and posted anew. So the order in which facts are entered never matters (money.md 2).
+and posted anew. So the order in which facts are entered never matters.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ from finview.cases.ledger_models import AccountKind, LedgerTxn, TxnKind
 from finview.cases.postings import account, accrued_posting
 from finview.cases.reading import read_claims
 from finview.cases.received import Received
+from finview.cases.refunded import reserved
 from finview.cases.timeline import chunks
 from finview.db.lists import one_of
 from finview.money import minor_text
@@ -74,8 +75,23 @@ def reallocate(session: Session, case_ids: Sequence[int], *, by: int | None) -> 
 
 def recompute(session: Session, case_ids: Sequence[int], *, by: int | None) -> None:
     """Do the same for all of these cases, also for those on which nothing was paid."""
-    for case in read_claims(session, case_ids, as_of=date.max, lock=True).values():
-        _bring_in_line(session, case, by)
+    cases = read_claims(session, case_ids, as_of=date.max, lock=True)
+    standing, used = _standing(session, cases)
+    wrong: list[int] = []
+    missing: list[Posting] = []
+    for case in cases.values():
+        wanted = {_mark(posting): posting for posting in replay(case)}
+        mine = standing[case.id]
+        differ = {
+            mark
+            for mark, (_, content) in mine.items()
+            if mark not in wanted or _content(case, wanted[mark]) != content
+        }
+        wrong += [mine[mark][0] for mark in differ]
+        missing += [p for mark, p in wanted.items() if mark not in mine or mark in differ]
+    if wrong:
+        ledger.reverse(session, sorted(wrong), by=by, reason="RECOMPUTED")
+    ledger.post(session, [_anew(posting, used) for posting in missing], by=by)
 
 
 def payments_in(case: CaseClaims) -> list[Received]:
@@ -90,22 +106,6 @@ def payments_in(case: CaseClaims) -> list[Received]:
         and row.txn_id not in undone
     ]
     return sorted(found, key=lambda payment: (payment.on, payment.id))
-
-
-def _bring_in_line(session: Session, case: CaseClaims, by: int | None) -> None:
-    standing, used = _standing(session, case)
-    wanted = {_mark(posting): posting for posting in replay(case)}
-    differ = [
-        txn_id
-        for mark, (txn_id, content) in standing.items()
-        if mark not in wanted or _content(case, wanted[mark]) != content
-    ]
-    gone = set(differ)
-    kept = {mark for mark, (txn_id, _) in standing.items() if txn_id not in gone}
-    if differ:
-        ledger.reverse(session, differ, by=by, reason="RECOMPUTED")
-    new = [posting for mark, posting in wanted.items() if mark not in kept]
-    ledger.post(session, [_anew(posting, used) for posting in new], by=by)
 
 
 def _anew(posting: Posting, used: set[str]) -> Posting:
@@ -143,9 +143,9 @@ def _content(case: CaseClaims, posting: Posting) -> Content:
 
 
 def _standing(
-    session: Session, case: CaseClaims
-) -> tuple[dict[Mark, tuple[int, Content]], set[str]]:
-    """Return the derived postings that stand, by what they are about, and every key ever used."""
+    session: Session, cases: Mapping[int, CaseClaims]
+) -> tuple[dict[int, dict[Mark, tuple[int, Content]]], set[str]]:
+    """Return the derived postings that stand, by case and by what they are about, and all keys."""
     rows = session.execute(
         select(
             LedgerTxn.id,
@@ -154,31 +154,34 @@ def _standing(
             LedgerTxn.provisional,
             LedgerTxn.rule_version,
         ).where(
-            LedgerTxn.case_id == case.id,
+            one_of(LedgerTxn.case_id, sorted(cases)),
             LedgerTxn.kind.in_((TxnKind.INTEREST, TxnKind.ALLOCATION, TxnKind.WAIVER)),
         )
     ).all()
     inputs = {row.id: row.inputs for row in rows}
     resting = {row.id: row.rule_version if row.provisional else None for row in rows}
-    undone = {row.reverses_id for row in case.lines}
-    lines: dict[int, list[tuple[str, int | None, int]]] = {}
-    marks: dict[int, Mark] = {}
-    for row in case.lines:
-        if not _derived(row) or row.reverses_id is not None or row.txn_id in undone:
-            continue
-        lines.setdefault(row.txn_id, []).append((row.account, row.invoice_id, row.amount))
-        about = inputs[row.txn_id].get("payment")
-        if row.kind == TxnKind.INTEREST:
-            about = row.invoice_id
-        marks[row.txn_id] = (row.kind, row.effective_on, about)
-    found = {
-        mark: (txn_id, (sorted(lines[txn_id], key=str), inputs[txn_id], resting[txn_id]))
-        for txn_id, mark in marks.items()
-    }
+    found: dict[int, dict[Mark, tuple[int, Content]]] = {}
+    for case in cases.values():
+        undone = {row.reverses_id for row in case.lines}
+        lines: dict[int, list[tuple[str, int | None, int]]] = {}
+        marks: dict[int, Mark] = {}
+        for row in case.lines:
+            if not is_derived(row) or row.reverses_id is not None or row.txn_id in undone:
+                continue
+            lines.setdefault(row.txn_id, []).append((row.account, row.invoice_id, row.amount))
+            about = inputs[row.txn_id].get("payment")
+            if row.kind == TxnKind.INTEREST:
+                about = row.invoice_id
+            marks[row.txn_id] = (row.kind, row.effective_on, about)
+        found[case.id] = {
+            mark: (txn_id, (sorted(lines[txn_id], key=str), inputs[txn_id], resting[txn_id]))
+            for txn_id, mark in marks.items()
+        }
     return found, {row.idem_key for row in rows}
 
 
-def _derived(row: Any) -> bool:
+def is_derived(row: Any) -> bool:
+    """Tell whether a line follows from the facts of its case, and is computed anew from them."""
     if row.kind == TxnKind.INTEREST:
         return row.rule not in GIVEN_INTEREST
     return bool(row.kind == TxnKind.ALLOCATION) or row.rule == CAPPED
@@ -197,8 +200,9 @@ class _Replay:
     """The claim account built up day by day from its facts."""
 
     def __init__(self, case: CaseClaims) -> None:
-        facts = [row for row in case.lines if not _derived(row) and row.account in CATEGORY]
+        facts = [row for row in case.lines if not is_derived(row) and row.account in CATEGORY]
         self.payments = payments_in(case)
+        self.refunded, self.short = reserved(self.payments, case.lines)
         self.changes: dict[Place, list[Step]] = {}
         for row in facts:
             self.changes.setdefault((row.account, row.invoice_id), []).append(
@@ -239,10 +243,22 @@ class _Replay:
                 self._cap(day)
             over = [(p, self._allocate(p, rest, day, again=True)) for p, rest in over]
             over += [(p, self._allocate(p, p.minor, day)) for p in new]
-            over = [(payment, rest) for payment, rest in over if rest]
+            over = [(payment, rest) for payment, rest in over if self._usable(payment, rest)]
             if (new or owed) and case.bears_interest(day):
                 case.stretch_from = day
         return self.made
+
+    def _usable(self, payment: Received, rest: int) -> bool:
+        """Tell whether what is left over of a payment may still pay something.
+
+        More may have been refunded than there was, because money went back since: then the next
+        that is left over makes up for it.
+        """
+        kept = self.refunded.get(payment.id, 0)
+        taken = min(self.short, max(rest - kept, 0))
+        self.short -= taken
+        self.refunded[payment.id] = kept + taken
+        return rest > kept + taken
 
     def _open(self, place: Place, day: date) -> int:
         return sum(minor for on, minor in self.changes.get(place, ()) if on <= day)
@@ -286,7 +302,8 @@ class _Replay:
 
     def _allocate(self, payment: Received, minor: int, day: date, *, again: bool = False) -> int:
         """Post what an amount of a payment pays on a day and return what is left over."""
-        parts = waterfall(minor, [self._open(place, day) for place in self.places])
+        usable = minor - self.refunded.get(payment.id, 0)
+        parts = waterfall(usable, [self._open(place, day) for place in self.places])
         paid = {place: part for place, part in zip(self.places, parts, strict=True) if part}
         if again and not paid:
             return minor

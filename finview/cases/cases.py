@@ -121,7 +121,7 @@ def open_cases(
 
 
 def delete_unlaunched(session: Session, case_ids: Sequence[int]) -> Deleted:
-    """Delete cases for good with invoices, ledger rows and timeline (the revert, product.md R4).
+    """Delete cases for good with invoices, ledger rows and timeline (a revert).
 
     Raises `State`: CASE_LAUNCHED, CASE_HAS_PAYMENTS; then nothing is deleted. The database itself
     refuses launched cases as well.

@@ -61,7 +61,7 @@ def computed(case: CaseClaims, on: date) -> list[OwnCost]:
     if admin:
         found.append(OwnCost(name="admin", minor=admin, rule="cost.admin"))
     pursuit = sum(cost.minor for cost in found if cost.name != "admin")
-    found += _vat(case, terms, sum(cost.minor for cost in found))
+    found += vat_on_costs(case, terms, sum(cost.minor for cost in found))
     if terms.lump_sum:
         found += _lump_sum(case, on, against=pursuit)
     return [cost for cost in found if cost.minor > 0]
@@ -72,7 +72,7 @@ def _collection(case: CaseClaims, terms: Snapshot, principal: int) -> list[OwnCo
         assert case.pack is not None
         charges = law.costs(case.pack, terms.costs.rule, case.facts(principal=principal))
         return [
-            _by_law(case, "collection" if not n else f"collection{n}", charge)
+            by_law(case, "collection" if not n else f"collection{n}", charge)
             for n, charge in enumerate(charges)
         ]
     component = terms.costs.model_dump(mode="json", by_alias=True, exclude_defaults=True)
@@ -86,7 +86,8 @@ def _collection(case: CaseClaims, terms: Snapshot, principal: int) -> list[OwnCo
     ]
 
 
-def _by_law(case: CaseClaims, name: str, charge: Charge) -> OwnCost:
+def by_law(case: CaseClaims, name: str, charge: Charge) -> OwnCost:
+    """Return a charge of the law pack as one of a case."""
     assert case.pack is not None
     return OwnCost(
         name=name,
@@ -98,7 +99,8 @@ def _by_law(case: CaseClaims, name: str, charge: Charge) -> OwnCost:
     )
 
 
-def _vat(case: CaseClaims, terms: Snapshot, base: int) -> list[OwnCost]:
+def vat_on_costs(case: CaseClaims, terms: Snapshot, base: int) -> list[OwnCost]:
+    """Return the VAT on costs; none where the client may deduct it or nobody charges it."""
     charged = terms.vat is VatOnCosts.IF_NOT_DEDUCTIBLE and not terms.vat_deductible
     if not charged or terms.vat_percent is None:
         return []

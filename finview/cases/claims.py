@@ -71,7 +71,7 @@ class CaseClaims:
     """One case as read: its terms, claims in order of due date, and its ledger lines.
 
     `stretch_from` is the day of the last allocation that interest was posted for: a stretch of
-    interest runs from one allocation to the next and is rounded once (money.md 3). `pack` is the
+    interest runs from one allocation to the next and is rounded once. `pack` is the
     law the case was linked under; None only while it has no components. `windows` are days that bear
     no interest whatever the breathing space says, such as those of a statutory moratorium.
     """
@@ -100,7 +100,7 @@ class CaseClaims:
     def bears_interest(self, day: date) -> bool:
         """Tell whether money received on a day meets interest.
 
-        Not before the end of a breathing space, of which nothing shows (money.md 7). Without one
+        Not before the end of a breathing space, of which nothing shows. Without one
         interest is owed since default, also for money received before the case was linked.
         """
         if self.charges_from is None:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from finview import clock
 from finview.cases.ledger_models import TxnKind
-from finview.cases.lifecycle import at_rest, close, locked, zone
+from finview.cases.lifecycle import at_rest, close, locked, released, zone
 from finview.cases.models import Case, CaseStatus, CloseReason
 from finview.cases.reasons import given_reason
 from finview.cases.received import newest_txn, received
@@ -106,6 +106,7 @@ def opened_again(session: Session, case: Case, reason: str, *, by: int | None) -
     note(session, "TIMELINE_CASE_REOPENED", [case.id], by=by, params={"reason": reason})
     audit.record(session, "case.reopen", actor_id=by, subject=("case", case.id))
     events.emit(session, "case.reopened", case_id=case.id)
+    released(session, case.id)
 
 
 def closing_facts(session: Session, case: Case) -> dict[str, Any]:

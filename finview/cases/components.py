@@ -205,7 +205,7 @@ class CostComponent(_Model):
 
 
 class InterestComponent(_Model):
-    """Interest; the first day is the chosen date + `after_days` + 1 (money.md 3)."""
+    """Interest; the first day is the chosen date + `after_days` + 1."""
 
     kind: InterestKind = InterestKind.NONE
     percent: Percent | None = None
@@ -250,7 +250,7 @@ class InterestComponent(_Model):
 
 
 class Financials(_Model):
-    """What a bucket charges (money.md 5); the typed form of `Bucket.financials`."""
+    """What a bucket charges; the typed form of `Bucket.financials`."""
 
     costs: Annotated[CostComponent, BeforeValidator(_shape)] = CostComponent()
     lump_sum: bool = False
@@ -259,6 +259,8 @@ class Financials(_Model):
     vat: VatOnCosts = VatOnCosts.NEVER
     vat_percent: Percent | None = None
     commission_percent: Percent | None = None
+    commission_interest_percent: Percent | None = None
+    commission_costs_percent: Percent | None = None
     outer_order: AllocationOrder = AllocationOrder.DE_367
     inner_order: AllocationOrder = AllocationOrder.DE_367
 
@@ -284,7 +286,7 @@ class Financials(_Model):
 
 
 class Snapshot(Financials):
-    """The components as a case keeps them (decision 20), with the law pack they were linked under.
+    """The components as a case keeps them, with the law pack they were linked under.
 
     `zone` is where the days of the case begin; `vat_deductible` says that the client may deduct the
     VAT on the costs, so that the debtor doesn't owe it.

@@ -81,12 +81,16 @@ class NewPhone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contacts:
-    """The contact points of one debtor; points the debtor has already are left out."""
+    """The contact points of one debtor; points the debtor has already are left out.
+
+    `source` says where all but the addresses, which have their own, were learnt.
+    """
 
     addresses: tuple[NewAddress, ...] = ()
     emails: tuple[str, ...] = ()
     phones: tuple[NewPhone, ...] = ()
     ibans: tuple[str, ...] = ()
+    source: str = "CUSTOMER"
 
 
 NO_CONTACTS = Contacts()
@@ -323,12 +327,13 @@ class _Rows:
             values = {name: getattr(address, name) for name in _ADDRESS}
             self._take("address", debtor_id, _address_key(values), have, values, address.source)
         for email in new.emails:
-            self._take("email_point", debtor_id, email.lower(), have, {"address": email})
+            given = {"address": email}
+            self._take("email_point", debtor_id, email.lower(), have, given, new.source)
         for phone in new.phones:
             values = {"raw": phone.raw, "e164": phone.e164}
-            self._take("phone_point", debtor_id, phone.e164, have, values)
+            self._take("phone_point", debtor_id, phone.e164, have, values, new.source)
         for iban in new.ibans:
-            self._take("bank_account", debtor_id, iban, have, {"iban": iban})
+            self._take("bank_account", debtor_id, iban, have, {"iban": iban}, new.source)
 
     def write(self, session: Session) -> list[Attached]:
         """Insert everything taken and return it."""

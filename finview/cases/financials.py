@@ -55,7 +55,7 @@ def snapshot(
     breathing: Breathing,
     by: int | None = None,
 ) -> None:
-    """Copy a bucket's components and breathing space onto cases (decision 20).
+    """Copy a bucket's components and breathing space onto cases.
 
     Charges of an earlier link are withdrawn. Raises `State` (CASES_LAUNCHED_LINK) when a case was
     launched: after that only an explicit case action changes its components; `Invalid` for a
@@ -90,10 +90,10 @@ def apply_charges(
     """Let costs and interest show from `on`, and post what is due then; return how many cases.
 
     Posted: the component's costs, admin costs and lump sum; the costs and interest the customer had
-    charged; after a breathing space also the interest accrued up to its end (money.md 7). Further
-    interest accrues lazily. A case that is charged, closed or without components is left as it is:
-    applying twice is applying once. `on` is the true end of the breathing space, also when the
-    system wakes later.
+    charged; after a breathing space also the interest accrued up to its end. Further
+    interest accrues lazily. A case that is charged, closed, in a statutory moratorium or without components
+    is left as it is: applying twice is applying once. `on` is the true end of the breathing space,
+    also when the system wakes later.
     """
     charged = 0
     for chunk in chunks(sorted(case_ids)):
@@ -103,8 +103,10 @@ def apply_charges(
             if case.charges_from is None
             and case.financials is not None
             and case.status != CaseStatus.CLOSED
+            # A statutory moratorium forbids charges.
+            and not any(first <= on < end for first, end in case.windows)
         ]
-        ledger.post(session, [p for case in due for p in _charges(case, on)], by=by)
+        ledger.post(session, [p for case in due for p in first_charges(case, on)], by=by)
         ids = [case.id for case in due]
         _set_charges_from(session, ids, on)
         note(session, "TIMELINE_CHARGES_APPLIED", ids, by=by, params={"on": on.isoformat()})
@@ -168,7 +170,7 @@ def _set_charges_from(session: Session, case_ids: Sequence[int], on: date | None
         )
 
 
-def _charges(case: CaseClaims, on: date) -> list[ledger.Posting]:
+def first_charges(case: CaseClaims, on: date) -> list[ledger.Posting]:
     """Return the postings of a case that is charged for the first time since its link."""
     made: list[ledger.Posting] = []
     for claim in case.claims.values():

@@ -14,7 +14,7 @@ _PER_YEAR = 100 * RATE_SCALE
 
 
 class DayCount(StrEnum):
-    """How days become parts of a year; no statute fixes one (money.md 3)."""
+    """How days become parts of a year; no statute fixes one."""
 
     ACT_365 = "ACT_365"
     ACT_ACT = "ACT_ACT"
@@ -23,7 +23,7 @@ class DayCount(StrEnum):
 
 
 class Policy(StrEnum):
-    """What is charged for the time up to the end of a breathing space (money.md 7)."""
+    """What is charged for the time up to the end of a breathing space."""
 
     DEFERRED = "DEFERRED"
     WAIVED = "WAIVED"
@@ -151,7 +151,7 @@ def breathing_terms(
     """Return the first interest day and the windows without interest of a claim.
 
     `window` is the breathing space from its start to its end, None without one. DEFERRED charges
-    all since default, WAIVED all but the window, FROM_END only from the end (money.md 7).
+    all since default, WAIVED all but the window, FROM_END only from the end.
     """
     if window is None or policy is Policy.DEFERRED:
         return default_from, ()

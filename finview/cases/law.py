@@ -38,7 +38,7 @@ SLOT = "jurisdiction"
 _FIRST = date.min
 
 SHIPPED: Packs = {cls.code: cls(NoSettings()) for cls in finview_jurisdictions()}
-"""What an embedded database without plugins goes by (decision 26)."""
+"""What an embedded database without plugins goes by."""
 
 _INSTALLED: "WeakKeyDictionary[Database, Packs]" = WeakKeyDictionary()
 

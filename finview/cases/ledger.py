@@ -73,7 +73,7 @@ def post(
     transaction, so that there is nothing to look up.
     """
     digests = {p.idem_key: digest_of(p) for p in postings}
-    known = {} if fresh else _known(session, digests)
+    known = {} if fresh else known_digests(session, digests)
     for key, (_, digest) in known.items():
         if digest != digests[key]:
             raise IdempotencyMismatch("LEDGER_KEY_REUSED", key=key)
@@ -152,7 +152,8 @@ def claim_lines(debit: Account, contra: Account, minor: int) -> tuple[tuple[Acco
     return ((debit, minor), (contra, -minor))
 
 
-def _known(session: Session, keys: Iterable[str]) -> dict[str, tuple[int, str]]:
+def known_digests(session: Session, keys: Iterable[str]) -> dict[str, tuple[int, str]]:
+    """Return id and digest of those causes that were posted before, by their `idem_key`."""
     wanted, found = list(keys), {}
     for start in range(0, len(wanted), 1_000):
         rows = session.execute(

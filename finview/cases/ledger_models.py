@@ -22,7 +22,7 @@ from finview.db.base import (
 
 
 class AccountKind(StrEnum):
-    """What an account of the ledger stands for (money.md 2)."""
+    """What an account of the ledger stands for."""
 
     PRINCIPAL = "PRINCIPAL"
     INTEREST = "INTEREST"
@@ -36,10 +36,13 @@ class AccountKind(StrEnum):
     SUSPENSE = "SUSPENSE"
     CUSTOMER_PAYABLE = "CUSTOMER_PAYABLE"
     DIRECT_RECEIVED = "DIRECT_RECEIVED"
+    BANK_OWN = "BANK_OWN"
+    COMMISSION_INCOME = "COMMISSION"
+    VAT_PAYABLE = "VAT_PAYABLE"
 
 
 class TxnKind(StrEnum):
-    """What a transaction of the ledger records (money.md 2)."""
+    """What a transaction of the ledger records."""
 
     OPEN = "OPEN"
     COST = "COST"
@@ -49,6 +52,8 @@ class TxnKind(StrEnum):
     WRITE_OFF = "WRITE_OFF"
     WAIVER = "WAIVER"
     REFUND = "REFUND"
+    PAYOUT = "PAYOUT"
+    SUSPENSE = "SUSPENSE"
 
 
 class LedgerAccount(Base):
@@ -56,6 +61,13 @@ class LedgerAccount(Base):
 
     __tablename__ = "ledger_account"
     __table_args__ = (
+        # Few accounts are of what was overpaid, and they are looked for among all cases.
+        Index(
+            "ix_ledger_account_overpaid",
+            "case_id",
+            sqlite_where=text("kind = 'OVERPAID'"),
+            postgresql_where=text("kind = 'OVERPAID'"),
+        ),
         Index(
             "ux_ledger_account_invoice",
             "invoice_id",
@@ -123,6 +135,12 @@ class LedgerTxn(Base):
             sqlite_where=text("reverses_id IS NOT NULL"),
             postgresql_where=text("reverses_id IS NOT NULL"),
         ),
+        Index(
+            "ix_ledger_txn_provisional",
+            "case_id",
+            sqlite_where=text("provisional = 1"),
+            postgresql_where=text("provisional = true"),
+        ),
     )
 
     id: Mapped[Id]
@@ -166,7 +184,7 @@ _CHANGED = " OR ".join(f"NEW.{name} IS DISTINCT FROM OLD.{name}" for name in _FI
 _UNBALANCED = """(SELECT count(*) FROM ledger_entry WHERE txn_id = NEW.id) < 2
     OR EXISTS (SELECT 1 FROM ledger_entry WHERE txn_id = NEW.id
                GROUP BY currency HAVING sum(amount) <> 0)"""
-# A revert deletes for good what was never launched (product.md R4); received money never goes.
+# A revert deletes for good what was never launched; received money never goes.
 _DELETABLE = """OLD.kind <> 'PAYMENT'
     AND EXISTS (SELECT 1 FROM case_file WHERE id = OLD.case_id AND launched_at IS NULL)"""
 _ENTRY_DELETABLE = """EXISTS (SELECT 1 FROM ledger_txn t JOIN case_file c ON c.id = t.case_id

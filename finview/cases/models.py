@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+import finview.cases.client_models
+import finview.cases.hold_models
 import finview.cases.ledger_models  # its tables come with this room's
 import finview.customers.models  # noqa: F401  # cases point at customers
 from finview.db.base import Base, Id, Json, MinorUnits, Scope, UtcDateTime, forbid
@@ -20,7 +22,7 @@ class DebtorKind(StrEnum):
 
 
 class PointState(StrEnum):
-    """What is known about an address, an e-mail or a phone of a debtor (product.md 8)."""
+    """What is known about an address, an e-mail or a phone of a debtor."""
 
     NOT_CONFIRMED = "NOT_CONFIRMED"
     VALID = "VALID"
@@ -161,7 +163,7 @@ class BankAccount(Base):
 
     id: Mapped[Id]
     debtor_id: Mapped[int] = mapped_column(ForeignKey("debtor.id"), index=True)
-    iban: Mapped[str] = mapped_column(String(34))
+    iban: Mapped[str] = mapped_column(String(34), index=True)
     state: Mapped[str] = mapped_column(String(16), default=PointState.NOT_CONFIRMED)
     source: Mapped[str] = mapped_column(String(30))
     import_id: Mapped[int | None] = mapped_column(BigInteger)
@@ -169,9 +171,12 @@ class BankAccount(Base):
 
 
 class Case(Base):
-    """One file of debt of one debtor for one customer in one currency (decision 34).
+    """One file of debt of one debtor for one customer in one currency.
 
-    `financials` and `breathing` are the snapshot of the bucket link (decision 20). `charges_from`
+    `interest_free` are windows without interest, such as a statutory moratorium: ISO days, the
+    first counts, the last doesn't.
+
+    `financials` and `breathing` are the snapshot of the bucket link. `charges_from`
     is the first day on which costs and interest show; null while nothing is charged. `charge_round`
     counts how often charges were withdrawn, so that linking anew may post again. `launched_at`,
     once set, never changes: triggers keep the ledger of a launched case for good.
@@ -204,6 +209,7 @@ class Case(Base):
     breathing: Mapped[dict[str, Any] | None] = mapped_column(Json)
     charges_from: Mapped[date | None]
     charge_round: Mapped[int] = mapped_column(default=0)
+    interest_free: Mapped[list[Any] | None] = mapped_column(Json)
     contract_subject: Mapped[str | None] = mapped_column(String(300))
     contract_date: Mapped[date | None]
     origin: Mapped[str | None] = mapped_column(String(300))

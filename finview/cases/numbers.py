@@ -11,12 +11,14 @@ from finview.cases.models import NumberSeries
 FIRST = 100_001
 """The first number of a series: six digits from the start, so that all look alike."""
 
-_PREFIXES = {"debtor": "D", "case": "C", "import": "I"}
+_PREFIXES = {"debtor": "D", "case": "C", "import": "I", "statement": "S"}
 _NOISE = re.compile(r"[^0-9A-Z]+")
 
 
 def reserve_numbers(session: Session, series: str, count: int) -> list[str]:
-    """Return the next `count` numbers of the series "debtor", "case" or "import", e.g. "C-1000017".
+    """Return the next `count` numbers of a series, e.g. "C-1000017".
+
+    The series are "debtor", "case", "import" and "statement".
 
     The last digit is a check digit (Luhn), so that a number with a typing error in a payment
     reference finds nobody instead of somebody else. Numbers of a transaction that is undone come

@@ -12,12 +12,13 @@ from finview import clock
 from finview.cases.ledger_models import AccountKind, TxnKind
 from finview.cases.lifecycle import at_rest, locked, require, set_status, zone
 from finview.cases.models import AgreementState, Case, CaseStatus, Instalment, PaymentPlan
+from finview.cases.plan_costs import charge_plan
 from finview.cases.reading import read_claims
 from finview.cases.reasons import given_reason
 from finview.cases.received import check_sum, newest_txn, received, received_after
 from finview.cases.statement import balances
 from finview.cases.timeline import chunks, note
-from finview.cases.waivers import give_up, open_places
+from finview.cases.waivers import Place, accrued_until, give_up, open_places, taken_back
 from finview.customers.models import Customer
 from finview.customers.preferences import chain, effective
 from finview.db import audit, events
@@ -31,6 +32,7 @@ CODES = sentences(
         "PLAN_INSTALMENTS": N_("A payment plan has between {min} and {max} instalments."),
         "PLAN_EVERY_MONTHS": N_("Instalments are due every {min} to {max} months."),
         "PLAN_FIRST_DUE": N_("The first instalment is due between {first} and {last}."),
+        "PLAN_NOTICE_FUTURE": N_("A notice is delivered before the agreement."),
         "PLAN_NOTHING_OPEN": N_("Nothing is open that could be paid in instalments."),
         "PLAN_NONE": N_("No payment plan runs for this case."),
         "PLAN_CUSTOM_SUM": N_("The instalments add up to {sum}, but {open} are open."),
@@ -42,6 +44,7 @@ CODES = sentences(
 INSTALMENTS_MAX = 120
 EVERY_MONTHS_MAX = 12
 FIRST_DUE_DAYS_MAX = 366
+PLAN_INTEREST = "waiver.plan_interest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,7 @@ def split_plan(
 ) -> list[tuple[date, int]]:
     """Return due day and minor units of each part: equal by largest remainder, anchor day kept.
 
-    A short month shortens the day, the next one has it again: 31 Jan, 28 Feb, 31 Mar (money.md 9).
+    A short month shortens the day, the next one has it again: 31 Jan, 28 Feb, 31 Mar.
     """
     amounts = split_minor(total, [1] * count)
     return [
@@ -90,11 +93,13 @@ def create_plan(
     first_due_on: date,
     every_months: int = 1,
     custom: Sequence[tuple[date, Money]] | None = None,
+    notice_on: date | None = None,
     by: int | None,
 ) -> PaymentPlan:
     """Agree that what is open today is paid in parts; the case waits for them.
 
-    `custom` are other parts than equal ones. Raises `State` (PLAN_ACTIVE, PLAN_NOTHING_OPEN,
+    `custom` are other parts than equal ones. `notice_on` is the day on which the debtor was told of
+    the costs of the agreement in text form: they are charged, and part of what is open. Raises `State` (PLAN_ACTIVE, PLAN_NOTHING_OPEN,
     CASE_…) and `Invalid` (PLAN_…, AMOUNT_…).
     """
     case = locked(session, case_id)
@@ -104,6 +109,10 @@ def create_plan(
     today = clock.today(zone(session, case))
     if custom is None:
         _check(instalments, first_due_on, every_months, today)
+    if notice_on is not None and notice_on > today:
+        raise Invalid("PLAN_NOTICE_FUTURE", path=("input", "costNoticeDeliveredOn"))
+    _open_now(session, case, today)
+    charge_plan(session, case, notice_on=notice_on, on=today, by=by)
     total = _open_now(session, case, today)
     if custom is not None:
         parts = _custom_parts(case, custom, total, today, ("input", "custom"))
@@ -165,8 +174,11 @@ def cancel_plan(session: Session, case_id: int, reason: str, *, by: int | None) 
     audit.record(session, "plan.cancel", actor_id=by, subject=("case", case_id), plan=plan.id)
 
 
-def broken_by_reversal(session: Session, case_id: int) -> None:
-    """Let the newest plan count as broken if it was kept by money that went back since."""
+def broken_by_reversal(session: Session, case_id: int, *, by: int | None) -> None:
+    """Let the newest plan count as broken if it was kept by money that went back since.
+
+    Interest that was waived because it was kept is owed again.
+    """
     newest = select(PaymentPlan).where(PaymentPlan.case_id == case_id)
     plan = session.scalars(newest.order_by(PaymentPlan.id.desc()).limit(1)).one_or_none()
     if plan is None or plan.state != AgreementState.KEPT:
@@ -174,6 +186,7 @@ def broken_by_reversal(session: Session, case_id: int) -> None:
     if received_after(session, case_id, plan.after_txn_id) < plan.total_minor:
         plan.state = AgreementState.BROKEN
         session.flush()
+        taken_back(session, case_id, (PLAN_INTEREST,), by=by)
 
 
 def _open_now(session: Session, case: Case, today: date) -> int:
@@ -302,7 +315,7 @@ def progress(session: Session, case: Case, *, by: int | None, closing: bool = Fa
     """Bring the active plan of a locked case to what was received: kept, broken, or still running.
 
     When it ends the case goes back to where it would be without it, unless it is `closing`. A kept
-    plan leaves what accrued meanwhile: that is asked for afterwards (money.md 9).
+    plan leaves what accrued meanwhile: that is asked for afterwards.
     """
     plan = active_plan(session, case.id)
     if plan is None:
@@ -386,21 +399,36 @@ def tolerance_of(session: Session, case: Case) -> Tolerance:
 
 
 def _waive_interest(session: Session, case: Case, plan: PaymentPlan, by: int | None) -> None:
-    """Waive the interest of a plan that was kept; what else is open stays."""
+    """Waive the interest that accrued while a plan was kept; what else is open stays.
+
+    Money pays interest before principal, so what is left of a plan that was kept is principal as a
+    rule: so much of it is waived as interest accrued since the agreement.
+    """
     today = clock.today(zone(session, case))
     claims = read_claims(session, [case.id], as_of=date.max)[case.id]
-    only = {p: m for p, m in open_places(claims, today).items() if p[0] == AccountKind.INTEREST}
+    before = read_claims(session, [case.id], as_of=plan.agreed_on)[case.id]
+    left = accrued_until(claims, today) - accrued_until(before, plan.agreed_on)
+    only: dict[Place, int] = {}
+    for place, minor in sorted(open_places(claims, today).items(), key=_interest_first):
+        only[place] = min(minor, max(left, 0))
+        left -= only[place]
     give_up(
         session,
         case,
         kind=TxnKind.WAIVER,
-        rule="waiver.plan_interest",
+        rule=PLAN_INTEREST,
         key=f"plan-interest:{plan.id}:{newest_txn(session, case.id)}",
         on=today,
         reason="PLAN_KEPT",
         by=by,
         only=only,
     )
+
+
+def _interest_first(item: tuple[Place, int]) -> tuple[int, str]:
+    kind = item[0][0]
+    order = (AccountKind.INTEREST, AccountKind.PRINCIPAL)
+    return order.index(kind) if kind in order else len(order), str(item[0])
 
 
 def _check(instalments: int, first_due_on: date, every_months: int, today: date) -> None:

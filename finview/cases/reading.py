@@ -124,6 +124,7 @@ def _case(row: Any, packs: law.Packs) -> CaseClaims:
         charge_round=row.n1,
         pack=law.pack_for(packs, terms.law) if terms is not None else None,
         opened_on=clock.day_in(row.at, zone),
+        windows=tuple((date.fromisoformat(a), date.fromisoformat(b)) for a, b in row.json3 or ()),
     )
 
 
@@ -156,6 +157,7 @@ _SHAPE: Mapping[str, Any] = {
     "at": UtcDateTime(),
     "json1": Json(),
     "json2": Json(),
+    "json3": Json(),
     "n1": BigInteger(),
     "n2": BigInteger(),
     "n3": BigInteger(),
@@ -176,6 +178,7 @@ def _cases() -> Select[Any]:
                 at=Case.opened_at,
                 json1=Case.financials,
                 json2=Case.breathing,
+                json3=Case.interest_free,
                 n1=Case.charge_round,
                 n2=Case.customer_id,
             ),

@@ -49,7 +49,7 @@ def reverse_payment(session: Session, payment_id: int, reason: str, *, by: int |
     )
     if case.status == CaseStatus.CLOSED:
         _reopen(session, case.id, reason, by)
-    broken_by_reversal(session, case.id)
+    broken_by_reversal(session, case.id, by=by)
     events.emit(
         session,
         "PAYMENT_REVERSED",

@@ -14,7 +14,7 @@ PLACE = ("input", "financials")
 
 
 def snapshot_of(session: Session, bucket_id: int, financials: Financials) -> Snapshot:
-    """Return a bucket's components with the law of its business unit's country (decision 20).
+    """Return a bucket's components with the law of its business unit's country.
 
     Raises `Invalid` as `check_law`.
     """

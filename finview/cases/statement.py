@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, literal_column, select
 from sqlalchemy.orm import Session
 
 from finview.cases.allocation import CATEGORY
@@ -46,7 +46,7 @@ CODES = sentences(
         "STATEMENT_CLAIM_CHANGED": N_("Amount of invoice {invoice} changed"),
         "STATEMENT_WRITE_OFF": N_("Written off: {reason}"),
         "STATEMENT_WITHDRAWN": N_("Withdrawn: {reason}"),
-        "STATEMENT_REFUND": N_("Refund of what was overpaid"),
+        "STATEMENT_REFUND_OVERPAID": N_("Refund of what was overpaid: {reason}"),
         "STATEMENT_PAID_COSTS": N_("Payment of {on}: costs"),
         "STATEMENT_PAID_INTEREST": N_("Payment of {on}: interest on invoice {invoice}"),
         "STATEMENT_PAID_PRINCIPAL": N_("Payment of {on}: principal of invoice {invoice}"),
@@ -81,6 +81,7 @@ class Balance(NamedTuple):
     interest_minor: int
     costs_minor: int
     payments_minor: int
+    overpaid_minor: int = 0
 
     @property
     def principal(self) -> Money:
@@ -101,6 +102,11 @@ class Balance(NamedTuple):
     def payments(self) -> Money:
         """All money received."""
         return Money(self.payments_minor, self.currency)
+
+    @property
+    def overpaid(self) -> Money:
+        """What was received beyond all that was open, and not refunded."""
+        return Money(max(self.overpaid_minor, 0), self.currency)
 
     @property
     def open(self) -> Money:
@@ -166,10 +172,24 @@ def invoices_open(session: Session, invoice_ids: Sequence[int], as_of: date) -> 
     return found
 
 
+def overpaid() -> Select[Any]:
+    """Return the query for the cases on which more was received than was open, and not refunded."""
+    # Written out: only then the partial index of these accounts is used.
+    kind = LedgerAccount.kind == literal_column(f"'{AccountKind.OVERPAID}'")
+    return (
+        select(LedgerAccount.case_id)
+        .join(LedgerEntry, LedgerEntry.account_id == LedgerAccount.id)
+        .join(LedgerTxn, LedgerTxn.id == LedgerEntry.txn_id)
+        .where(kind, LedgerAccount.case_id.is_not(None), LedgerTxn.sealed == 1)
+        .group_by(LedgerAccount.case_id)
+        .having(func.sum(LedgerEntry.amount) < 0)
+    )
+
+
 def statement(session: Session, case_id: int, as_of: date) -> list[StatementLine]:
     """Return every line of a case's claim account up to `as_of`, in order of their days.
 
-    They add up to what is open, less what was overpaid (money.md 6).
+    They add up to what is open, less what was overpaid.
     Interest that has accrued but is not posted stands as lines of its own at the end. A posting
     that was reversed and its reversal cancel out and are left out. Raises `NotFound`.
     """
@@ -201,7 +221,7 @@ def lines_of(case: CaseClaims, told: Mapping[int, Any], as_of: date) -> list[Sta
 
 def balance_of(case: CaseClaims, as_of: date) -> Balance:
     """Return the balance of a case that was read up to a day (pure)."""
-    principal = interest = costs = payments = 0
+    principal = interest = costs = payments = overpaid = 0
     for row in case.lines:
         account = row.account
         if account == "PRINCIPAL":
@@ -212,8 +232,10 @@ def balance_of(case: CaseClaims, as_of: date) -> Balance:
             costs += row.amount
         elif account == "UNALLOCATED" and row.kind == "PAYMENT":
             payments -= row.amount
+        elif account == "OVERPAID":
+            overpaid -= row.amount
     interest += case.unposted_minor(as_of)
-    return Balance(case.currency, principal, interest, costs, payments)
+    return Balance(case.currency, principal, interest, costs, payments, overpaid)
 
 
 def _explanations(session: Session, case: CaseClaims) -> dict[int, Any]:

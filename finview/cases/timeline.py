@@ -28,8 +28,17 @@ CODES = sentences(
         "TIMELINE_STATUS_CHANGED": N_("Status changed from {before} to {after}."),
         "TIMELINE_CASE_CLOSED": N_("Case closed: {reason}."),
         "TIMELINE_PAYMENT_RECORDED": N_("Payment of {amount} received on {on}."),
+        "TIMELINE_PAYMENT_DIRECT": N_("Payment of {amount} received by the customer on {on}."),
+        "TIMELINE_OVERPAID": N_("Overpaid by {amount}: to be refunded."),
+        "TIMELINE_REFUNDED": N_("{amount} refunded: {reason}"),
         "TIMELINE_PLAN_AGREED": N_(
             "Payment plan agreed: {count} instalments over {amount}, the first due on {on}."
+        ),
+        "TIMELINE_PLAN_COSTS": N_(
+            "Costs of {amount} for the payment plan charged; the notice was delivered on {on}."
+        ),
+        "TIMELINE_PLAN_COSTS_NOT": N_(
+            "Costs of {amount} for the payment plan not charged: {reason}."
         ),
         "TIMELINE_PLAN_KEPT": N_("Every instalment of the payment plan is paid."),
         "TIMELINE_PLAN_BROKEN": N_("Payment plan broken: instalment {number} was not paid."),
@@ -116,6 +125,26 @@ def note(
             )
             for row in found
         )
+    bulk_insert(session, table_of(TimelineEntry), rows)
+
+
+def note_each(
+    session: Session, code: str, each: Sequence[tuple[Case, Mapping[str, Any]]], *, by: int | None
+) -> None:
+    """Write one entry per case, each with its own `params`."""
+    at = clock.now()
+    rows = [
+        entry(
+            code,
+            at=at,
+            by=by,
+            case_id=case.id,
+            customer_id=case.customer_id,
+            portfolio_id=case.portfolio_id,
+            params=dict(params),
+        )
+        for case, params in each
+    ]
     bulk_insert(session, table_of(TimelineEntry), rows)
 
 

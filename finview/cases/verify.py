@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from finview.cases import ledger
 from finview.cases.ledger_models import LedgerEntry, LedgerTxn
 from finview.db.base import table_of
+from finview.db.lists import one_of
 
 CHUNK = 1_000
 
@@ -31,15 +32,15 @@ class Verdict:
     faults: tuple[Fault, ...]
 
 
-def verify(session: Session, case_id: int | None = None) -> Verdict:
-    """Check the ledger, of one case or whole, in chunks by id; nothing is changed.
+def verify(session: Session, case_ids: Sequence[int] | None = None) -> Verdict:
+    """Check the ledger, of some cases or whole, in chunks by id; nothing is changed.
 
     Per transaction: it is sealed, has two lines or more in one run of numbers, adds up to zero per
     currency, and its digest is that of its content; a reversal mirrors its original.
     """
     faults: list[Fault] = []
     txns = lines = 0
-    for rows in _headers(session, case_id):
+    for rows in _headers(session, case_ids):
         by_txn = ledger.lines_of(session, [row.id for row in rows])
         numbers = _numbers(session, [row.id for row in rows])
         mirrored = ledger.lines_of(session, [row.reverses_id for row in rows if row.reverses_id])
@@ -53,12 +54,12 @@ def verify(session: Session, case_id: int | None = None) -> Verdict:
     return Verdict(txns=txns, lines=lines, faults=tuple(faults))
 
 
-def _headers(session: Session, case_id: int | None) -> Iterator[Sequence[LedgerTxn]]:
+def _headers(session: Session, case_ids: Sequence[int] | None) -> Iterator[Sequence[LedgerTxn]]:
     last = 0
     while True:
         wanted = select(*table_of(LedgerTxn).c).where(LedgerTxn.id > last)
-        if case_id is not None:
-            wanted = wanted.where(LedgerTxn.case_id == case_id)
+        if case_ids is not None:
+            wanted = wanted.where(one_of(LedgerTxn.case_id, list(case_ids)))
         rows: Sequence[LedgerTxn] = session.execute(  # type: ignore[assignment]  # rows of its columns
             wanted.order_by(LedgerTxn.id).limit(CHUNK)
         ).all()

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from finview.cases import ledger
 from finview.cases.allocation import CATEGORY, recompute
-from finview.cases.claims import CaseClaims
+from finview.cases.claims import GIVEN_INTEREST, CaseClaims
 from finview.cases.ledger_models import AccountKind, TxnKind
 from finview.cases.models import Case
 from finview.cases.postings import account
@@ -28,6 +28,18 @@ def open_places(claims: CaseClaims, today: date) -> dict[Place, int]:
         place = (AccountKind.INTEREST, claim.invoice_id)
         left[place] = left.get(place, 0) + minor
     return {place: minor for place, minor in left.items() if minor > 0}
+
+
+def accrued_until(claims: CaseClaims, day: date) -> int:
+    """Return the interest that accrued up to a day on a case read up to then, paid or not."""
+    posted: int = sum(
+        row.amount
+        for row in claims.lines
+        if row.kind == TxnKind.INTEREST
+        and row.account == AccountKind.INTEREST
+        and row.rule not in GIVEN_INTEREST
+    )
+    return posted + claims.unposted_minor(day)
 
 
 def give_up(

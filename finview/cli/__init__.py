@@ -53,8 +53,10 @@ clock_app = typer.Typer(help=_t(N_("The clock of a development database.")), no_
 case_app = typer.Typer(help=_t(N_("Cases.")), no_args_is_help=True)
 audit_app = typer.Typer(help=_t(N_("The log of every change.")), no_args_is_help=True)
 ledger_app = typer.Typer(help=_t(N_("The claim accounts.")), no_args_is_help=True)
+bank_app = typer.Typer(help=_t(N_("Bank accounts of the business units.")), no_args_is_help=True)
 for name, group in (
     ("ledger", ledger_app),
+    ("bank", bank_app),
     ("match", match_app),
     ("user", user_app),
     ("token", token_app),
@@ -131,12 +133,16 @@ def demo(
     no_serve: Annotated[
         bool, typer.Option("--no-serve", help=_t(N_("End after the import.")))
     ] = False,
+    days: Annotated[
+        int,
+        typer.Option(min=0, max=365, help=_t(N_("Days that pass by after the breathing space."))),
+    ] = 60,
     as_json: AsJson = False,
 ) -> None:
     """Walk a newcomer through an import."""
     from finview.cli.demo import run_demo
 
-    run_demo(data, port=port, serve_it=not no_serve, as_json=as_json)
+    run_demo(data, port=port, serve_it=not no_serve, days=days, as_json=as_json)
 
 
 @app.command(help=_t(N_("Serve the API, with a worker beside it.")))
@@ -325,6 +331,9 @@ def plugins_bind(
     portfolio: Annotated[str | None, typer.Option()] = None,
     bucket: Annotated[str | None, typer.Option()] = None,
     settings: Annotated[str, typer.Option(help=_t(N_("A JSON object.")))] = "{}",
+    position: Annotated[
+        int, typer.Option(help=_t(N_("The place in the list of an ordered slot, from 0.")))
+    ] = 0,
     *,
     disabled: Annotated[
         bool, typer.Option("--disabled", help=_t(N_("Let nobody serve this slot here.")))
@@ -343,8 +352,12 @@ def plugins_bind(
         bucket=bucket,
         settings=settings,
         enabled=not disabled,
+        position=position,
     )
     done = show.say(N_("{slot} is served by {provider} now."), slot=slot, provider=provider)
+    address = found["binding"]["webhook"]
+    if address:
+        done += "\n" + show.say(N_("It tells what happened at {address}"), address=address)
     _print(found, as_json, lambda: show.line(done))
 
 
@@ -461,6 +474,22 @@ def ledger_verify(
     _print(found, as_json, lambda: show_verdict(found))
     if not found["ok"]:
         raise typer.Exit(FAILED)
+
+
+@bank_app.command("import", help=_t(N_("Import a bank statement: CSV or CAMT.053.")))
+def bank_import(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    unit: Annotated[
+        str, typer.Option(help=_t(N_("Name or id of the business unit whose account it is.")))
+    ],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Import one bank statement."""
+    from finview.cli.bank import run_import, show_statement
+
+    found = run_import(file, unit)
+    _print(found, as_json, lambda: show_statement(found))
 
 
 @app.command(help=_t(N_("Print the GraphQL schema.")))

@@ -18,7 +18,7 @@ from finview.money import Money
 
 sentences({"CASE_NOT_FOUND": N_("There is no case with the number {number}.")})
 
-PARTS = ("principal", "interest", "costs", "payments", "open")
+PARTS = ("principal", "interest", "costs", "payments", "open", "overpaid")
 
 
 def run_show(number: str, as_of: date | None) -> dict[str, Any]:

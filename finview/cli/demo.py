@@ -25,6 +25,8 @@ from finview.cases.debtors import create_debtors
 from finview.cases.models import Case, CaseStatus
 from finview.cli import demo_data, show
 from finview.cli.cases import case_document, show_account
+from finview.cli.demo_months import Partners, answering, partners, pass_by, show_months, told
+from finview.cli.demo_months import set_up as arrange
 from finview.cli.imports import show_counts
 from finview.cli.jobs import warn_of_failed
 from finview.cli.opening import acting, opened, read_settings
@@ -116,7 +118,7 @@ class Agency:
     bucket: Bucket
 
 
-def run_demo(data: Path | None, *, port: int, serve_it: bool, as_json: bool) -> None:
+def run_demo(data: Path | None, *, port: int, serve_it: bool, days: int, as_json: bool) -> None:
     """Make the demo's data folder anew, import the sample workbook, and serve."""
     configured = read_settings()
     folder = fresh((data or configured.data_dir) / "demo")
@@ -128,8 +130,8 @@ def run_demo(data: Path | None, *, port: int, serve_it: bool, as_json: bool) -> 
         smtp_url="",
         base_url=f"http://127.0.0.1:{port}",
     )
-    with opened(settings, role="demo") as services:
-        found = walk(services, Report(as_json), port=port)
+    with opened(settings, role="demo") as services, partners() as beside:
+        found = walk(services, Report(as_json), beside, port=port, days=days)
         if as_json:
             show.document(found)
         else:
@@ -138,7 +140,8 @@ def run_demo(data: Path | None, *, port: int, serve_it: bool, as_json: bool) -> 
             from finview.cli.serving import log_to_stderr, serve
 
             log_to_stderr()
-            serve(services, host="127.0.0.1", port=port, with_worker=True)
+            with answering(beside, found["addresses"]["webhook"]):
+                serve(services, host="127.0.0.1", port=port, with_worker=True)
 
 
 def fresh(folder: Path) -> Path:
@@ -153,10 +156,14 @@ def fresh(folder: Path) -> Path:
     return folder
 
 
-def walk(services: Services, report: Report, *, port: int) -> dict[str, Any]:
+def walk(
+    services: Services, report: Report, beside: Partners | None, *, port: int, days: int
+) -> dict[str, Any]:
     """Set up an agency, import the workbook step by step, and return what happened."""
     viewer = acting(services)
     agency = set_up(services, viewer, report)
+    with services.db.unit() as session:
+        hook = arrange(session, services, agency.customer, beside)
     settings = _effective(services, agency, report)
     with show.progress() as on_progress:
         steps = ImportSteps(services, viewer, on_progress)
@@ -167,6 +174,7 @@ def walk(services: Services, report: Report, *, port: int) -> dict[str, Any]:
         "settings": settings,
     }
     found["case"] = _watch_a_case(services, steps, report)
+    found["months"] = _months(services, beside, hook, days, report)
     found["failed_jobs"] = warn_of_failed(services)
     with services.db.unit() as session:
         user = create_user(
@@ -187,6 +195,7 @@ def walk(services: Services, report: Report, *, port: int) -> dict[str, Any]:
             "ready": f"{base}/ready",
             "data": str(services.settings.data_dir.absolute()),
             "outbox": str(services.settings.outbox_dir.absolute()),
+            "webhook": f"{base}{hook}",
         },
         "sign_in": {"email": EMAIL, "token": token},
         "ids": {
@@ -446,6 +455,24 @@ def _watch_a_case(services: Services, steps: ImportSteps, report: Report) -> dic
         show.heading(show.say(title, days=BREATHING_DAYS, day=today))
         show_account(after)
     return {"number": before["number"], "before": before, "after": after}
+
+
+def _months(
+    services: Services, beside: Partners | None, hook: str, days: int, report: Report
+) -> dict[str, Any]:
+    """Let more days pass, and tell what happened and the story of one case."""
+    if not report.as_json:
+        show.heading(show.say(N_("{days} more days, one by one"), days=days))
+    if beside is None:
+        report.tell(
+            show.say(N_("Calls and tracing are left out: their plugins are not installed."))
+        )
+    with show.progress() as on_progress:
+        pass_by(services, beside, hook, days, on_progress)
+    found = told(services, beside)
+    if not report.as_json:
+        show_months(found)
+    return found
 
 
 def _emails(services: Services) -> int:

@@ -26,12 +26,12 @@ sentences(
 def run_verify(number: str | None) -> dict[str, Any]:
     """Check the whole ledger, or that of one case by its number."""
     with opened() as services, services.db.reading() as session:
-        case_id = None
+        case_ids = None
         if number is not None:
-            case_id = session.scalar(select(Case.id).where(Case.number == number))
-            if case_id is None:
+            case_ids = session.scalars(select(Case.id).where(Case.number == number)).all()
+            if not case_ids:
                 raise NotFound("CASE_NOT_FOUND", number=number)
-        found = verify(session, case_id)
+        found = verify(session, case_ids)
         named = [fault.case_id for fault in found.faults if fault.case_id]
         numbers = {
             row.id: row.number

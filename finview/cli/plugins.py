@@ -9,9 +9,10 @@ from finview.db.cascade import SYSTEM, ScopeRef
 from finview.db.runtime import Services
 from finview.errors import Invalid
 from finview.i18n import N_, sentences
-from finview.plugins.bindings import bindings, draft, save
+from finview.plugins.bindings import BindingView, bindings, draft, save
 from finview.plugins.discovery import Status
 from finview.plugins.manager import Plugins
+from finview.plugins.webhooks import path_of
 
 sentences(
     {
@@ -46,11 +47,13 @@ def run_list() -> dict[str, Any]:
                     "slot": view.slot,
                     "scope": view.scope.kind,
                     "scope_id": view.scope.id,
+                    "position": view.position,
                     "provider": view.provider,
                     "settings": dict(view.settings),
                     "enabled": view.enabled,
                     "status": view.status,
                     "waiting_jobs": view.waiting_jobs,
+                    "webhook": _webhook(services, view),
                 }
                 for view in bound
             ],
@@ -89,9 +92,16 @@ def show_plugins(found: dict[str, Any]) -> None:
                 show.say(N_("Scope")),
                 show.say(N_("Provider")),
                 show.say(N_("Status")),
+                show.say(N_("Webhook")),
             ],
             [
-                (b["slot"], f"{b['scope']} {b['scope_id']}", b["provider"], b["status"])
+                (
+                    b["slot"],
+                    f"{b['scope']} {b['scope_id']}",
+                    b["provider"],
+                    b["status"],
+                    b["webhook"] or "",
+                )
                 for b in found["bindings"]
             ],
         )
@@ -106,6 +116,7 @@ def run_bind(
     bucket: str | None,
     settings: str,
     enabled: bool,
+    position: int = 0,
 ) -> dict[str, Any]:
     """Bind a provider to the agency, a customer or a bucket; its own check runs first."""
     try:
@@ -119,7 +130,9 @@ def run_bind(
         plugins = services.get(Plugins)
         scope = _scope(services, customer, portfolio, bucket)
         with services.db.reading() as session:
-            ready = draft(session, plugins, scope, slot, provider, given, enabled)
+            ready = draft(
+                session, plugins, scope, slot, provider, given, enabled, position=position
+            )
         ready.try_out(plugins)
         with services.db.unit() as session:
             view = save(session, plugins, ready, by=by)
@@ -128,11 +141,19 @@ def run_bind(
                 "slot": view.slot,
                 "scope": view.scope.kind,
                 "scope_id": view.scope.id,
+                "position": view.position,
                 "provider": view.provider,
                 "enabled": view.enabled,
                 "status": view.status,
+                "webhook": _webhook(services, view),
             }
         }
+
+
+def _webhook(services: Services, view: BindingView) -> str | None:
+    """Return the address at which a binding's provider tells what happened, if it does so."""
+    path = path_of(services.get(Plugins), view.id, view.slot, view.provider)
+    return f"{services.settings.base_url.rstrip('/')}{path}" if path else None
 
 
 def _scope(

@@ -1,11 +1,9 @@
 """The e-mail sender `system`: the installation's SMTP server, else `.eml` files in the outbox."""
 
 import hashlib
-import os
 import re
 import smtplib
 import ssl
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -14,10 +12,10 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from pathlib import Path
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
+from finview.files import write_once
 from finview.i18n import N_
 from finview.plugins.builtin_host import CoreHost
 from finview.plugins.contracts.email import (
@@ -109,7 +107,7 @@ class SystemSender(EmailSender[NoSettings]):
             return item
         folder = self._installation.outbox_dir
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_once(folder / f"{item.digest}.eml", item.content)
+        write_once(folder / f"{item.digest}.eml", item.content)
         return Accepted(reference=item.message_id)
 
 
@@ -174,21 +172,6 @@ def _address(mailbox: Mailbox) -> Address:
         return Address(display_name=name, addr_spec=f"{user}@{ascii_domain}")
     except (ValueError, IndexError, AttributeError, MessageError) as error:
         raise ValueError("an address is not valid") from error
-
-
-def _write_once(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; one that is there already stays as it is."""
-    if path.exists():
-        return
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as part:
-            part.write(content)
-            part.flush()
-            os.fsync(part.fileno())
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from finview.cases.models import Case, CloseReason
-from finview.communications.models import Outreach
-from finview.communications.outreach import plan_email
+from finview.communications.models import Channel, Outreach
+from finview.communications.outreach import plan
 from finview.customers.models import Bucket, Customer
 from finview.customers.preferences import chain, effective
 from finview.db.jobs import SHORT, JobView, job
@@ -56,9 +56,10 @@ def plan_completion(session: Session, case_id: int) -> None:
     if before is not None and before >= case.closed_at:
         return
     times = select(func.count()).where(Outreach.case_id == case_id, Outreach.node_id == NODE)
-    plan_email(
+    plan(
         session,
         case,
+        Channel.EMAIL,
         # No run plans it: each case is its own, below every run's id.
         run_id=-case_id,
         node=NODE,

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from finview import i18n
+from finview.communications.instalments import Due
 from finview.communications.wording import (
     BLOCKS,
     CLOSING_COMPANY,
@@ -43,6 +44,7 @@ class Claim:
     settlement_minor: int = 0
     waived_minor: int = 0
     paid_on: date | None = None
+    instalment: Due | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,7 @@ def compose(template: str, claim: Claim, parties: Parties, *, locale: str, today
     """Render a shipped message in the debtor's language; raises KeyError for an unknown one."""
     message = MESSAGES[template]
     values = _values(claim, parties, today)
-    due = _due(claim, parties)
+    due = _due(claim, parties, today)
     # Split before values are filled in, so that no value can smuggle in a block.
     pieces = _BLOCK.split(i18n.message(message.body, locale))
     body = "".join(
@@ -93,6 +95,14 @@ def compose(template: str, claim: Claim, parties: Parties, *, locale: str, today
         subject=translate(message.subject, locale, **values),
         text="\n\n".join(part for part in parts if part),
     )
+
+
+def compose_sms(template: str, claim: Claim, parties: Parties, *, locale: str, today: date) -> str:
+    """Render a shipped message as the text of an SMS; KeyError when it has no such form."""
+    text = MESSAGES[template].sms
+    if not text:
+        raise KeyError(template)
+    return translate(text, locale, **_values(claim, parties, today))
 
 
 def _values(claim: Claim, parties: Parties, today: date) -> dict[str, Any]:
@@ -126,10 +136,26 @@ def _values(claim: Claim, parties: Parties, today: date) -> dict[str, Any]:
         "data_source": parties.client,
         "privacy_link": parties.unit_company.get("privacyLink"),
         "reply_to": parties.reply_to,
+        **_instalment(claim, today),
+        "unit": parties.unit,
     }
 
 
-def _due(claim: Claim, parties: Parties) -> dict[str, str]:
+def _instalment(claim: Claim, today: date) -> dict[str, Any]:
+    due = claim.instalment
+    if due is None:
+        return {}
+    return {
+        "instalment_no": due.number,
+        "count": due.count,
+        "amount": Money(due.minor, claim.currency),
+        "due_on": due.due_on,
+        "days": (due.due_on - today).days,
+        "new_date": due.new_date,
+    }
+
+
+def _due(claim: Claim, parties: Parties, today: date) -> dict[str, str]:
     """Return the blocks that are due and whose data is there, each with the wording that fits."""
     contract = {
         (True, True): "ground",
@@ -143,5 +169,6 @@ def _due(claim: Claim, parties: Parties) -> dict[str, str]:
         "costs": "costs" if claim.costs_minor > 0 else None,
         "authority": "authority" if parties.unit_company.get("authority") else None,
         "privacy": "privacy" if parties.unit_company.get("privacyLink") else None,
+        "instalment": claim.instalment.when(today) if claim.instalment is not None else None,
     }
     return {place: wording for place, wording in facts.items() if wording}

@@ -1,5 +1,7 @@
 """What a message needs to know of a case and its parties, read once."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -8,27 +10,78 @@ from sqlalchemy.orm import Session
 
 from finview.cases.closing import closing_facts
 from finview.cases.components import Breathing
-from finview.cases.models import Case, Debtor, DebtorKind, EmailPoint, Invoice, PointState
+from finview.cases.models import Address as PostalAddress
+from finview.cases.models import (
+    Case,
+    Debtor,
+    DebtorKind,
+    EmailPoint,
+    Invoice,
+    PhonePoint,
+    PointState,
+)
 from finview.cases.statement import balances
 from finview.communications.compose import Claim, Parties
+from finview.communications.instalments import due_of
+from finview.communications.models import Channel
 from finview.customers.models import BusinessUnit, Customer
 from finview.plugins.contracts.email import Mailbox
 
 
-def address_of(session: Session, debtor_id: int) -> str | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """One contact point of a debtor: the address or number, and the row it stands in."""
+
+    value: str
+    point_id: int
+
+
+_RANK = {PointState.CONFIRMED: 0, PointState.VALID: 1, PointState.NOT_CONFIRMED: 2}
+
+
+def email_of(session: Session, debtor_id: int) -> Address | None:
     """Return the debtor's best e-mail address: confirmed before valid before new, never INVALID."""
-    rank = {PointState.CONFIRMED: 0, PointState.VALID: 1, PointState.NOT_CONFIRMED: 2}
     found = session.execute(
         select(EmailPoint.address, EmailPoint.state, EmailPoint.id).where(
             EmailPoint.debtor_id == debtor_id, EmailPoint.state != PointState.INVALID
         )
     ).all()
-    best = min(found, key=lambda row: (rank.get(PointState(row.state), 3), row.id), default=None)
-    return best.address if best is not None else None
+    best = min(found, key=lambda row: (_RANK.get(PointState(row.state), 3), row.id), default=None)
+    return Address(value=best.address, point_id=best.id) if best is not None else None
 
 
-def claim_of(session: Session, case: Case, *, today: date) -> Claim:
-    """Return what is owed on a case at the end of `today`."""
+def phone_of(session: Session, debtor_id: int) -> Address | None:
+    """Return the debtor's best phone number in E.164, by the same order."""
+    found = session.execute(
+        select(PhonePoint.e164, PhonePoint.state, PhonePoint.id).where(
+            PhonePoint.debtor_id == debtor_id, PhonePoint.state != PointState.INVALID
+        )
+    ).all()
+    best = min(found, key=lambda row: (_RANK.get(PointState(row.state), 3), row.id), default=None)
+    return Address(value=best.e164, point_id=best.id) if best is not None else None
+
+
+def postal_of(session: Session, debtor_id: int) -> Address | None:
+    """Return the debtor's best postal address as the lines of an envelope, without the name."""
+    found = session.scalars(
+        select(PostalAddress).where(
+            PostalAddress.debtor_id == debtor_id, PostalAddress.state != PointState.INVALID
+        )
+    ).all()
+    whole = [row for row in found if row.city and (row.street or row.postcode)]
+    best = min(whole, key=lambda row: (_RANK.get(PointState(row.state), 3), row.id), default=None)
+    if best is None:
+        return None
+    street = " ".join(part for part in (best.street, best.house_no) if part)
+    place = " ".join(part for part in (best.postcode, best.city) if part)
+    lines = (street, place, best.country or "")
+    return Address(value="\n".join(line for line in lines if line), point_id=best.id)
+
+
+def claim_of(
+    session: Session, case: Case, *, today: date, params: Mapping[str, Any] | None = None
+) -> Claim:
+    """Return what is owed on a case at the end of `today`; `params` are those of the contact."""
     balance = balances(session, [case.id], today)[case.id]
     invoices = session.execute(
         select(Invoice.number, Invoice.issued_on)
@@ -47,9 +100,10 @@ def claim_of(session: Session, case: Case, *, today: date) -> Claim:
         open_minor=balance.open.minor,
         invoice_numbers=tuple(row.number for row in invoices if row.number),
         invoice_dates=tuple(row.issued_on for row in invoices if row.issued_on),
-        contract_subject=case.contract_subject,
+        contract_subject=case.contract_subject or _subject(session, case),
         contract_date=case.contract_date,
         breathing_until=breathing.ends_on,
+        instalment=due_of(params),
         **closing_facts(session, case),
     )
 
@@ -62,7 +116,7 @@ def parties_of(session: Session, case: Case, debtor: Debtor, *, locale: str) -> 
         debtor_name=debtor.name,
         debtor_is_company=debtor.kind == DebtorKind.BUSINESS,
         client=str(customer.company.get("name") or customer.name),
-        client_address=_address(customer.company),
+        client_address=client_address(customer),
         unit=str(unit.company.get("name") or unit.name),
         unit_company={**unit.company, **unit.bank},
         footer=str(unit.email_footers.get(locale) or ""),
@@ -83,6 +137,36 @@ def mailbox(address: object) -> Mailbox | None:
     return Mailbox(address=str(address)) if address else None
 
 
-def _address(company: dict[str, Any]) -> str:
+def client_address(customer: Customer) -> str:
+    """Return a customer's address in one line, empty when it has none."""
+    return _line(customer.company)
+
+
+def _subject(session: Session, case: Case) -> str | None:
+    """Return the subject of contracts that stands with the customer, for cases without their own."""
+    subject = session.get_one(Customer, case.customer_id).company.get("contractSubject")
+    return str(subject) if subject else None
+
+
+_POINTS: Mapping[str, tuple[Any, str]] = {
+    Channel.EMAIL: (EmailPoint, "address"),
+    Channel.SMS: (PhonePoint, "e164"),
+    Channel.CALL: (PhonePoint, "e164"),
+}
+
+
+def stored_point(session: Session, channel: str, point_id: int) -> Address | None:
+    """Return the contact point a message was handed over for, whatever is known of it by now."""
+    model, column = _POINTS.get(channel, (None, ""))
+    row = session.get(model, point_id) if model is not None else None
+    return Address(value=getattr(row, column), point_id=point_id) if row is not None else None
+
+
+def address_line(unit: BusinessUnit) -> str:
+    """Return a business unit's address in one line, empty when it has none."""
+    return _line(unit.company)
+
+
+def _line(company: dict[str, Any]) -> str:
     lines = (company.get("street"), company.get("postcode"), company.get("city"))
     return str(company.get("address") or " ".join(str(part) for part in lines if part))

@@ -27,6 +27,16 @@ BLOCKS: Mapping[str, str] = {
     "address_origin": N_(
         "Your address was not supplied by {creditor}; we traced it. If it is wrong, please tell us."
     ),
+    "instalment_days": N_(
+        "Instalment {instalment_no} of {count}, {amount}, is due in {days} days, on {due_on}."
+    ),
+    "instalment_tomorrow": N_(
+        "Instalment {instalment_no} of {count}, {amount}, is due tomorrow, on {due_on}."
+    ),
+    "instalment_today": N_(
+        "Instalment {instalment_no} of {count}, {amount}, is due today, on {due_on}."
+    ),
+    "instalment_past": N_("Instalment {instalment_no} of {count}, {amount}, was due on {due_on}."),
     "authority": N_("Supervisory authority: {authority}."),
     "privacy": N_(
         "How we process your data and where we obtained it ({data_source}): {privacy_link}."
@@ -39,6 +49,9 @@ class MessageType:
     """A message: its subject, its body with blocks in square brackets, and what it asserts.
 
     One that `completes` is sent when a case was closed; every other one is not sent any more then.
+    `sms` is what it says as a text message, empty when it has no such form. One that is `required`
+    by law goes by letter to whoever wants no e-mail; one that belongs `in_agreement` is sent while
+    the debtor keeps a payment plan or a settlement, when every other is not.
     """
 
     id: str
@@ -47,6 +60,9 @@ class MessageType:
     asserts_claim: bool = False
     first_demand: bool = False
     completes: bool = False
+    sms: str = ""
+    required: bool = False
+    in_agreement: bool = False
 
 
 MESSAGES: Mapping[str, MessageType] = {
@@ -64,6 +80,7 @@ MESSAGES: Mapping[str, MessageType] = {
             ),
             asserts_claim=True,
             first_demand=True,
+            required=True,
         ),
         MessageType(
             id="first_demand",
@@ -78,6 +95,7 @@ MESSAGES: Mapping[str, MessageType] = {
             ),
             asserts_claim=True,
             first_demand=True,
+            required=True,
         ),
         MessageType(
             id="reminder",
@@ -87,6 +105,27 @@ MESSAGES: Mapping[str, MessageType] = {
                 "difficult at the moment? You can arrange instalments: {reply_to}."
             ),
             asserts_claim=True,
+            sms=N_("{unit}: please get in touch about your case {case}: {reply_to}"),
+        ),
+        MessageType(
+            id="plan_reminder",
+            subject=N_("Your case {case} – date {due_on}"),
+            body=N_(
+                "[instalment] Please quote {case}. If you can't meet the date, tell us beforehand: "
+                "{reply_to}."
+            ),
+            sms=N_("{unit}: date {due_on} on your case {case}: {reply_to}"),
+            in_agreement=True,
+        ),
+        MessageType(
+            id="plan_missed",
+            subject=N_("Your case {case} – please reply by {new_date}"),
+            body=N_(
+                "We haven't received your instalment of {amount} due on {due_on}. If your payment "
+                "has crossed with this message, all is well. Otherwise please make it up by "
+                "{new_date} or get in touch: {reply_to}."
+            ),
+            in_agreement=True,
         ),
         MessageType(
             id="case_closed_paid",

@@ -15,6 +15,7 @@ from finview.accounts.users import known_locale
 from finview.customers.companies import checked_block
 from finview.customers.models import Bucket, BusinessUnit, Customer, CustomerContact, Setting
 from finview.db import audit
+from finview.db.jobs import enqueue
 from finview.errors import Duplicate, Invalid, Required
 from finview.i18n import N_, sentences
 from finview.money import known_currency
@@ -97,6 +98,11 @@ def update_customer(
     if "company" in changes:
         customer.company = checked_block("company", changes["company"])
     _flushed(session, customer)
+    if "company" in changes:
+        # Messages that wait for the client's data may go now.
+        about = {"customer_id": customer.id}
+        dedupe_key = f"completed:customer:{customer.id}"
+        enqueue(session, "communications.completed", about, dedupe_key=dedupe_key)
     audit.record(
         session,
         "customer.update",

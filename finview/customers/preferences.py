@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from finview.customers.models import Bucket, Customer, Setting
 from finview.db import audit
 from finview.db.cascade import SYSTEM, ScopeRef, nearest
+from finview.db.jobs import enqueue
 from finview.db.lists import one_of
 from finview.errors import EnrichmentNotGranted, Invalid, Required
 from finview.i18n import N_, sentences
@@ -41,7 +42,8 @@ _OUTWARD = ("BUCKET", "CUSTOMER", "BUSINESS_UNIT", "SYSTEM")
 class Preference:
     """One setting: the agency-wide default, whose type is the setting's, and what makes sense.
 
-    Numbers lie between `min` and `max`; a text is one of `choices`.
+    Numbers lie between `min` and `max`; a text is one of `choices`. `replan` is a kind of job that
+    dates anew what was planned by the old value; it is told the scope.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Preference:
     max: int = 0
     choices: tuple[str, ...] = ()
     on_bucket: bool = False
+    replan: str = ""
 
     def check(self, value: Any) -> None:
         """Raise `Invalid` for a value of this setting that makes no sense."""
@@ -79,9 +82,24 @@ def _yes_no(name: str, group: Group, *, default: bool = False, bucket: bool = Fa
 
 
 def _number(
-    name: str, group: Group, default: int, low: int, high: int, *, bucket: bool = True
+    name: str,
+    group: Group,
+    default: int,
+    low: int,
+    high: int,
+    *,
+    bucket: bool = True,
+    replan: str = "",
 ) -> Preference:
-    return Preference(name=name, group=group, default=default, min=low, max=high, on_bucket=bucket)
+    return Preference(
+        name=name,
+        group=group,
+        default=default,
+        min=low,
+        max=high,
+        on_bucket=bucket,
+        replan=replan,
+    )
 
 
 def _choice(
@@ -102,11 +120,11 @@ PREFERENCES: Mapping[str, Preference] = {
         _choice(
             "breathing_space_interest", "workflow", "DEFERRED", "DEFERRED", "WAIVED", "FROM_END"
         ),
-        _number("payment_plan_reminder_days", "workflow", 5, 0, 60),
+        _number("payment_plan_reminder_days", "workflow", 5, 0, 60, replan="workflow.replan"),
         _number("max_call_attempts", "workflow", 3, 0, 20),
         _yes_no("enabled", "enrichment", bucket=True),
-        _number("interval_days", "enrichment", 30, 0, 730),
-        _number("attempts", "enrichment", 1, 0, 10),
+        _number("interval_days", "enrichment", 30, 0, 730, replan="enrichment.replan"),
+        _number("attempts", "enrichment", 1, 0, 10, replan="enrichment.replan"),
         _yes_no("case_per_invoice", "imports"),
         _yes_no("match_on_customer_case_number", "imports"),
         _number("auto_match_percent", "imports", 80, 50, 100, bucket=False),
@@ -119,6 +137,7 @@ PREFERENCES: Mapping[str, Preference] = {
         _yes_no("paid_in_settlement_mail", "communication", bucket=True),
         _choice("paid_in_settlement_template", "communication", None, *COMPLETION_MESSAGES),
         _yes_no("linked_notice", "communication"),
+        _yes_no("hold_incomplete_demands", "communication", bucket=True),
         _number("plan_tolerance_days", "payments", 5, 0, 60, bucket=False),
         _amount("plan_tolerance_amount"),
         _choice("plan_interest", "payments", "CLOSING", "CLOSING", "WAIVED", bucket=False),
@@ -137,10 +156,11 @@ class Effective:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """All settings of one scope, and whether enrichment was granted to its customer."""
+    """All settings of one scope, whether enrichment was granted to its customer, and its chain."""
 
     values: Mapping[str, Effective]
     granted: bool
+    scopes: tuple[ScopeRef, ...] = ()
 
 
 def chain(customer: Customer, bucket: Bucket | None = None) -> list[ScopeRef]:
@@ -194,17 +214,22 @@ def _nearest(
 
 def of_units(session: Session, unit_ids: Sequence[int]) -> dict[int, Resolved]:
     """Return the effective settings of business units; enrichment is granted to customers."""
-    found = effective_many(session, [unit_chain(i) for i in unit_ids])
-    return {i: Resolved(v, granted=False) for i, v in zip(unit_ids, found, strict=True)}
+    chains = [unit_chain(i) for i in unit_ids]
+    found = effective_many(session, chains)
+    return {
+        i: Resolved(values, granted=False, scopes=tuple(scopes))
+        for i, scopes, values in zip(unit_ids, chains, found, strict=True)
+    }
 
 
 def of_customers(session: Session, customer_ids: Sequence[int]) -> dict[int, Resolved]:
     """Return the effective settings of customers: the same few statements for any number."""
     rows = session.scalars(select(Customer).where(one_of(Customer.id, list(customer_ids)))).all()
-    found = effective_many(session, [chain(row) for row in rows])
+    chains = [chain(row) for row in rows]
+    found = effective_many(session, chains)
     return {
-        row.id: Resolved(values, row.enrichment_granted)
-        for row, values in zip(rows, found, strict=True)
+        row.id: Resolved(values, row.enrichment_granted, tuple(scopes))
+        for row, scopes, values in zip(rows, chains, found, strict=True)
     }
 
 
@@ -215,10 +240,11 @@ def of_buckets(session: Session, bucket_ids: Sequence[int]) -> dict[int, Resolve
         .join(Customer, Customer.id == Bucket.customer_id)
         .where(one_of(Bucket.id, list(bucket_ids)))
     ).all()
-    found = effective_many(session, [chain(customer, bucket) for bucket, customer in rows])
+    chains = [chain(customer, bucket) for bucket, customer in rows]
+    found = effective_many(session, chains)
     return {
-        bucket.id: Resolved(values, customer.enrichment_granted)
-        for (bucket, customer), values in zip(rows, found, strict=True)
+        bucket.id: Resolved(values, customer.enrichment_granted, tuple(scopes))
+        for (bucket, customer), scopes, values in zip(rows, chains, found, strict=True)
     }
 
 
@@ -266,6 +292,9 @@ def set_settings(
         before=before,
         after={name: PREFERENCES[name].kept(value) for name, value in values.items()},
     )
+    # Never deduplicated: one that runs already may have passed what this change is about.
+    for kind in sorted({PREFERENCES[name].replan for name in values} - {""}):
+        enqueue(session, kind, {"scope_kind": at.kind, "scope_id": at.id})
 
 
 def forget_settings(session: Session, at: ScopeRef) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, column, func, select, table
 from sqlalchemy.orm import Session
 
 from finview import clock
@@ -15,6 +15,7 @@ from finview.customers.preferences import forget_settings
 from finview.db import audit
 from finview.db.cascade import ScopeRef
 from finview.db.files import FileStore, StoredFile, delete_file
+from finview.db.jobs import enqueue
 from finview.errors import InUse, Invalid
 from finview.i18n import N_, sentences
 
@@ -23,6 +24,9 @@ sentences(
         "BUSINESS_UNIT_INACTIVE": N_("This business unit is not active."),
         "BUSINESS_UNIT_NAME_REQUIRED": N_("A business unit needs a name."),
         "BUSINESS_UNIT_IN_USE": N_("{count} customer(s) have this business unit."),
+        "BUSINESS_UNIT_HAS_STATEMENTS": N_(
+            "Bank statements of this business unit were imported; it can only be deactivated."
+        ),
         "BASE_RATE_SOURCE_UNKNOWN": N_("There is no source of base rates named {name}."),
     }
 )
@@ -36,6 +40,10 @@ _NEEDED = (
     ("email_settings", ("sender",)),
     ("bank", ("iban",)),
 )
+
+
+# The table is of a room above.
+_STATEMENT = table("bank_statement", column("business_unit_id", BigInteger))
 
 
 def create_unit(
@@ -81,6 +89,11 @@ def update_unit(
     if "base_rate_source" in changes:
         unit.base_rate_source = changes["base_rate_source"]
     _changed(session, unit, "business_unit.update", before, by)
+    if "company" in changes or "bank" in changes:
+        # Messages that wait for the unit's data may go now.
+        about = {"unit_id": unit.id}
+        dedupe_key = f"completed:unit:{unit.id}"
+        enqueue(session, "communications.completed", about, dedupe_key=dedupe_key)
     return unit
 
 
@@ -133,7 +146,10 @@ def activate_unit(session: Session, unit: BusinessUnit, *, by: int | None) -> Bu
 
 
 def delete_unit(session: Session, store: FileStore, unit: BusinessUnit, *, by: int | None) -> None:
-    """Delete a business unit with its settings; raise `InUse` while a customer has it."""
+    """Delete a business unit with its settings.
+
+    Raises `InUse` while a customer has it, and once a bank statement of it was imported.
+    """
     # The lock keeps a new customer from taking the unit between the count and the deletion.
     session.refresh(unit, with_for_update=True)
     count = session.scalar(
@@ -141,6 +157,9 @@ def delete_unit(session: Session, store: FileStore, unit: BusinessUnit, *, by: i
     )
     if count:
         raise InUse("BUSINESS_UNIT_IN_USE", path=("id",), count=count)
+    received = select(func.count()).where(_STATEMENT.c.business_unit_id == unit.id)
+    if session.scalar(received):
+        raise InUse("BUSINESS_UNIT_HAS_STATEMENTS", path=("id",))
     before = _facts(unit)
     forget_settings(session, ScopeRef("BUSINESS_UNIT", unit.id))
     logo = session.get(StoredFile, unit.logo_file_id) if unit.logo_file_id else None
@@ -160,7 +179,7 @@ def delete_unit(session: Session, store: FileStore, unit: BusinessUnit, *, by: i
 def missing_data(unit: BusinessUnit) -> list[str]:
     """Return what letters and e-mails of a unit still lack, as `company.street`; never a refusal.
 
-    Where a message needs one of them it waits for it (decision 25), so nothing is blocked here.
+    Where a message needs one of them it waits for it, so nothing is blocked here.
     """
     # The bank account may stand with the company's data, as older units have it.
     known = {**unit.company, **unit.bank}

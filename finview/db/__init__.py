@@ -18,8 +18,10 @@ from finview.db import postgres, sqlite
 from finview.db.bus import Bus
 from finview.db.deadline import Deadline
 from finview.db.glances import Glance, Glances
+from finview.db.kept import Kept
 from finview.settings import Settings
 
+DURABLE = sqlite.DURABLE
 _OFFSET = "SELECT offset_ms FROM clock_offset WHERE id = 1"
 _RETRIED_STATES = {"40001", "40P01"}  # serialization failure, deadlock
 
@@ -71,7 +73,9 @@ class Database:
             deadline_s = settings.operation_s_max
             self.glancer = postgres.glancing(self.url, json, role, deadline_s)
             self.lock = None
-        self._writers = sessionmaker(self.writer, expire_on_commit=False)
+        self.kept = Kept(self.writer)
+        """Open connections that no unit uses; the pool counts them as lent."""
+        self._writers = sessionmaker(expire_on_commit=False, join_transaction_mode="control_fully")
         self._readers = sessionmaker(self.reader, expire_on_commit=False)
         self._glances = Glances(self.glancer)
         event.listen(self._readers, "before_flush", _refuse_flush)
@@ -102,21 +106,28 @@ class Database:
         wait_s = sqlite.WRITER_WAIT_S if deadline is None else deadline.left_s
         try:
             with self.lock.turn(wait_s) if self.lock else nullcontext():
-                session = self._writers(info={"database": self})
+                connection, sound = self.kept.take(), False
+                session = self._writers(bind=connection, info={"database": self})
                 try:
-                    session.connection(execution_options={"finview_durable": durable})
+                    if connection.get_execution_options().get(DURABLE, True) != durable:
+                        connection.execution_options(**{DURABLE: durable})
+                    connection.begin()
                     self._begin(session, deadline)
                     yield session
                     session.flush()
                     deadlines.end(session)
-                    session.commit()
+                    connection.commit()
+                    sound = True
                 except BaseException:
                     deadlines.end(session)
                     session.rollback()
+                    connection.rollback()
+                    sound = True
                     _run(session, "after_rollback")
                     raise
                 finally:
                     session.close()
+                    self.kept.give(connection, sound=sound)
         finally:
             self._here.unit = False
         self.commits.ring()
@@ -175,6 +186,7 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.commits.close()
+        self.kept.close()
         self.writer.dispose()
         self.reader.dispose()
         self._glances.close()

@@ -6,7 +6,7 @@ one process at a time, in the order in which their transactions were committed.
 
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from finview import clock
 from finview.db.base import Base, Id, Json, append_only, forbid
+from finview.db.bulk import bulk_insert
 
 BEFORE, AFTER = "before", "after"
 """The names under which the fields of a subject before and after an act are kept."""
@@ -114,6 +115,32 @@ def record(
     for name, (value, salt) in values.items():
         session.add(AuditValue(audit_event_id=made.id, name=name, value=value, salt=salt))
     return made.id
+
+
+def record_each(
+    session: Session,
+    action: str,
+    acts: Sequence[tuple[tuple[str, int], Mapping[str, Any]]],
+    *,
+    actor_id: int | None,
+) -> None:
+    """Record one act for each subject with its facts, none of them personal; ids are not returned."""
+    at = clock.now()
+    bulk_insert(
+        session,
+        AuditEvent,
+        [
+            {
+                "at": at,
+                "actor_id": actor_id,
+                "action": action,
+                "subject_kind": kind,
+                "subject_id": subject_id,
+                "data": dict(facts),
+            }
+            for (kind, subject_id), facts in acts
+        ],
+    )
 
 
 def commitment(value: str, salt: bytes) -> str:

@@ -100,8 +100,8 @@ class Announcer:
     def owe(self) -> None:
         """Send a note soon; called after each commit."""
         with self._condition:
-            if self._closed:
-                return
+            if self._closed or self._owed:
+                return  # nobody is woken twice for one note
             self._owed = True
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="finview-bus", daemon=True)

@@ -95,10 +95,16 @@ def is_timeout(error: BaseException | None) -> bool:
     return False
 
 
-def _check(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+def check(connection: Connection) -> None:
+    """Raise DeadlinePassed when the time of the connection's operation is over."""
     deadline = connection.info.get(_KEY)
-    if deadline is not None and deadline.over() and not statement.startswith("ROLLBACK"):
+    if deadline is not None and deadline.over():
         raise DeadlinePassed("the time of this operation is over")
+
+
+def _check(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+    if not statement.startswith("ROLLBACK"):
+        check(connection)
 
 
 def _driver(connection: Connection) -> Any:

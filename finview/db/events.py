@@ -1,6 +1,7 @@
 """The durable inbox of things that happened; workflows consume it, other processes read it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from finview import clock
-from finview.db.base import Base, Id, Json
+from finview.db.base import Base, Id, Json, table_of
 from finview.db.jobs import Subject, enqueue
 
 
@@ -26,6 +27,37 @@ class EventInbox(Base):
     dedupe: Mapped[str | None] = mapped_column(String(200), unique=True)
     consumed_seq: Mapped[int | None]
     at: Mapped[datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """What happened to one case; nothing is written when its `dedupe` was written before."""
+
+    case_id: int
+    payload: Mapping[str, Any]
+    dedupe: str
+
+
+def emit_each(session: Session, type: str, each: Sequence[Happening]) -> None:  # noqa: A002 -- as in emit
+    """Write one event of a type for each of many cases; their workflows will be advanced."""
+    if not each:
+        return
+    session.flush()
+    connection, at = session.connection(), clock.now()
+    insert = {"postgresql": postgresql.insert}.get(connection.dialect.name, sqlite.insert)
+    rows = [
+        {
+            "case_id": one.case_id,
+            "type": type,
+            "payload": dict(one.payload),
+            "dedupe": one.dedupe,
+            "at": at,
+        }
+        for one in each
+    ]
+    connection.execute(insert(table_of(EventInbox)).on_conflict_do_nothing(), rows)
+    for case_id in sorted({one.case_id for one in each}):
+        _advance(session, case_id)
 
 
 def emit(
@@ -58,11 +90,15 @@ def emit(
     if added is None:
         return False
     if case_id is not None:
-        enqueue(
-            session,
-            "workflow.advance",
-            {"case_id": case_id},
-            dedupe_key=f"advance:{case_id}",
-            subject=Subject(kind="case", id=case_id),
-        )
+        _advance(session, case_id)
     return True
+
+
+def _advance(session: Session, case_id: int) -> None:
+    enqueue(
+        session,
+        "workflow.advance",
+        {"case_id": case_id},
+        dedupe_key=f"advance:{case_id}",
+        subject=Subject(kind="case", id=case_id),
+    )

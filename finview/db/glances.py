@@ -41,7 +41,7 @@ class Glance:
             found: list[Row] = cursor.fetchall()
             return found
         except self._dialect.loaded_dbapi.Error as error:
-            raise self._wrapped(error, statement) from error
+            raise wrapped(error, statement, self.driver, self._dialect) from error
         finally:
             cursor.close()
 
@@ -56,18 +56,19 @@ class Glance:
             rows = [_converted(row, text.convert) for row in rows]
         return [text.make(row) for row in rows]
 
-    def _wrapped(self, error: Any, statement: str) -> BaseException:
-        lost = self._dialect.is_disconnect(error, self.driver, None)
-        wrapped: BaseException = DBAPIError.instance(
-            statement,
-            None,
-            error,
-            self._dialect.loaded_dbapi.Error,
-            hide_parameters=True,
-            connection_invalidated=lost,
-            dialect=self._dialect,
-        )
-        return wrapped
+
+def wrapped(error: Any, statement: str, driver: Any, dialect: Dialect) -> DBAPIError:
+    """Return a driver's error as SQLAlchemy raises it."""
+    found: DBAPIError = DBAPIError.instance(
+        statement,
+        None,
+        error,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=dialect.is_disconnect(error, driver, None),
+        dialect=dialect,
+    )
+    return found
 
 
 class Glances:
@@ -133,4 +134,4 @@ def _converted(row: Row, convert: Sequence[tuple[int, Callable[[Any], Any]]]) ->
     return values
 
 
-__all__ = ["Glance", "Glances"]
+__all__ = ["Glance", "Glances", "wrapped"]

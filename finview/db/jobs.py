@@ -1,6 +1,6 @@
 """The job table, `enqueue`, and the registry of what a kind of job does; knows no carrier."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -18,12 +18,12 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from finview import clock
 from finview.db import after_commit, database_of
-from finview.db.base import Base, Id, Json, Scope, table_of
+from finview.db.base import Base, Id, Json, Scope
+from finview.db.driver import fetch, send, written
 from finview.db.postgres import CHANNEL
 from finview.errors import FinviewError
 
@@ -294,7 +294,8 @@ def job(
     a writing session, then `write(session, work) -> Step`; at the end `finish(session)`; always
     `close()`. EXTERNAL: a class `(job)` with `before(session) -> request | None`,
     `call(request) -> outcome`, no session open, `after(session, outcome)`. A transaction that met a
-    deadlock is repeated, so `write`, `before`, `after` must bear that.
+    deadlock is repeated, so `write`, `before`, `after` must bear that. An EXTERNAL class may have
+    `failed(session, error)`: what it stores, together with the failure, when its `call` raised.
 
     `on_dead(session, job, error)` and `on_cancel(session, job)` run in the transaction that gives
     the job up; a class may have them as static methods instead. `durable=False` is for chunks that
@@ -354,6 +355,59 @@ def ticks() -> Mapping[str, Tick]:
     return dict(_TICKS)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is particular to one job of many."""
+
+    args: Mapping[str, Any]
+    dedupe_key: str | None = None
+    subject: Subject | None = None
+
+
+# As the driver takes them: a launch enqueues a job for each case, and a payment or a reply one.
+_COMMON = {
+    "queue": "text",
+    "kind": "text",
+    "state": "text",
+    "priority": "smallint",
+    "run_at": "bigint",
+    "max_runs": "bigint",
+    "parent_id": "bigint",
+    "trace_id": "text",
+    "created_at": "bigint",
+}
+_OWN = {
+    "args": "jsonb",
+    "dedupe_key": "text",
+    "subject_kind": "text",
+    "subject_id": "bigint",
+    "customer_id": "bigint",
+    "portfolio_id": "bigint",
+    "actor_id": "bigint",
+}
+_ZERO = {
+    "attempt": "0",
+    "attempt_base": "0",
+    "runs": "0",
+    "progress_done": "0",
+    "cancel_requested": "false",
+    "solo": "false",
+}
+_INTO = f"INSERT INTO job ({', '.join([*_COMMON, *_OWN, *_ZERO])}) "
+_VALUES = ", ".join(
+    [*(f"{{{name}}}" for name in [*_COMMON, *_OWN]), *_ZERO.values()],
+)
+_INSERT = written(f"{_INTO} VALUES ({_VALUES}) ON CONFLICT DO NOTHING RETURNING id")
+_INSERT_ONE = written(f"{_INTO} VALUES ({_VALUES}) ON CONFLICT DO NOTHING")["sqlite"]
+_SHARED = [f"{{{name}}}::{kind}" for name, kind in _COMMON.items()]
+_EACH = ", ".join(f"{{all_{name}}}::{kind}[]" for name, kind in _OWN.items())
+_INSERT_MANY = written(
+    f"{_INTO} SELECT {', '.join([*_SHARED, *_OWN, *_ZERO.values()])} "
+    f"FROM unnest({_EACH}) WITH ORDINALITY AS one ({', '.join(_OWN)}, n) ORDER BY n "
+    "ON CONFLICT DO NOTHING"
+)["postgresql"]
+
+
 def enqueue(
     session: Session,
     kind: str,
@@ -370,42 +424,97 @@ def enqueue(
     already. `args` holds ids and options, never personal data, at most 64 KiB (ValueError). A lower
     `priority` runs first.
     """
-    if len(orjson.dumps(args)) > ARGS_BYTES_MAX:
-        raise ValueError(f"args of {kind} are over 64 KiB: hand over a file or rows")
     session.flush()
+    wanted = Wanted(args=args, dedupe_key=dedupe_key, subject=subject)
+    about = session.info.get("job") or {}
+    common = _common(session, kind, about, run_at, priority)
+    values = common | _own(kind, wanted, about)
+    connection = session.connection()
+    while True:
+        added = fetch(connection, _INSERT[connection.dialect.name], values)
+        if added:
+            _announce(session, common)
+            return int(added[0][0])
+        # The open job may have ended since the insert met it; then there is room for a new one.
+        found = session.scalar(select(Job.id).where(Job.dedupe_key == dedupe_key, is_in(*OPEN)))
+        if found is not None:
+            return found
+
+
+def enqueue_many(
+    session: Session,
+    kind: str,
+    jobs: Iterable[Wanted],
+    *,
+    run_at: datetime | None = None,
+    priority: int = 100,
+) -> int:
+    """Add jobs of one kind as `enqueue` does, in few statements; return how many were added.
+
+    Those whose `dedupe_key` is open already are there. Give keys in the order of ids, as everybody
+    does: two transactions with the same keys wait for each other.
+    """
+    about = session.info.get("job") or {}
+    each = [_own(kind, wanted, about) for wanted in jobs]
+    if not each:
+        return 0
+    session.flush()
+    common = _common(session, kind, about, run_at, priority)
+    connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        columns = {f"all_{name}": [one[name] for one in each] for name in _OWN}
+        added = send(connection, _INSERT_MANY, common | columns)
+    else:
+        added = send(connection, _INSERT_ONE, [common | one for one in each])
+    if added:
+        _announce(session, common)
+    return added
+
+
+def _common(
+    session: Session,
+    kind: str,
+    about: Mapping[str, Any],
+    run_at: datetime | None,
+    priority: int,
+) -> dict[str, Any]:
+    """Return the columns that jobs of one call share, as the drivers take them."""
     known = _KINDS.get(kind)
-    queue = known.queue if known else "default"
     now = clock.now()
     later = run_at is not None and run_at > now
-    about = session.info.get("job") or {}
-    values = {
-        "queue": queue,
+    return {
+        "queue": known.queue if known else "default",
         "kind": kind,
-        "args": dict(args),
-        "dedupe_key": dedupe_key,
-        "state": State.SCHEDULED if later else State.READY,
+        "state": str(State.SCHEDULED if later else State.READY),
         "priority": priority,
-        "run_at": run_at or now,
+        "run_at": clock.to_ms(run_at or now),
         "max_runs": known.max_runs if known else MAX_RUNS,
+        "parent_id": about.get("id"),
+        "trace_id": about.get("trace_id") or session.info.get("trace_id", ""),
+        "created_at": clock.to_ms(now),
+    }
+
+
+def _own(kind: str, wanted: Wanted, about: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of one job alone; raises ValueError when its args are too large."""
+    args = orjson.dumps(wanted.args)
+    if len(args) > ARGS_BYTES_MAX:
+        raise ValueError(f"args of {kind} are over 64 KiB: hand over a file or rows")
+    subject = wanted.subject
+    return {
+        "args": args.decode(),
+        "dedupe_key": wanted.dedupe_key,
         "subject_kind": subject.kind if subject else None,
         "subject_id": subject.id if subject else None,
         "customer_id": subject.customer_id if subject else None,
         "portfolio_id": subject.portfolio_id if subject else None,
         "actor_id": (subject.actor_id if subject else None) or about.get("actor_id"),
-        "parent_id": about.get("id"),
-        "trace_id": about.get("trace_id") or session.info.get("trace_id", ""),
-        "created_at": now,
     }
-    while True:
-        added = _insert(session, values)
-        if added is not None:
-            if not later:
-                wake(session, queue)
-            return added
-        # The open job may have ended since the insert met it; then there is room for a new one.
-        found = session.scalar(select(Job.id).where(Job.dedupe_key == dedupe_key, is_in(*OPEN)))
-        if found is not None:
-            return found
+
+
+def _announce(session: Session, common: Mapping[str, Any]) -> None:
+    if common["state"] == State.READY:
+        wake(session, common["queue"])
 
 
 def unpark(session: Session, park_key: str) -> int:
@@ -421,21 +530,6 @@ def unpark(session: Session, park_key: str) -> int:
     for queue in sorted(set(queues)):
         wake(session, queue)
     return len(queues)
-
-
-# Made once and of the plain table: a launch enqueues a job for each case, and compiling costs more
-# than inserting.
-_INSERT = {
-    dialect.dialect.name: dialect.insert(table_of(Job))
-    .on_conflict_do_nothing()
-    .returning(table_of(Job).c.id)
-    for dialect in (sqlite, postgresql)
-}
-
-
-def _insert(session: Session, values: Mapping[str, Any]) -> int | None:
-    connection = session.connection()
-    return connection.execute(_INSERT[connection.dialect.name], values).scalar()
 
 
 def wake(session: Session, queue: str) -> None:

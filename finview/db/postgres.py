@@ -1,12 +1,13 @@
 """PostgreSQL: connection settings, time-outs and the notes that wake other processes."""
 
 import logging
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, pq, sql
 from sqlalchemy import Engine, create_engine, make_url
 
 log = logging.getLogger(__name__)
@@ -29,8 +30,8 @@ def engines(url: str, json: dict[str, Any], role: str) -> tuple[Engine, Engine]:
     )
     writer = create_engine(
         url,
-        pool_size=8,
-        max_overflow=32,
+        pool_size=16,  # half of them may be kept for units
+        max_overflow=24,
         pool_pre_ping=True,
         connect_args={"options": options, "application_name": role},
         **json,
@@ -108,3 +109,46 @@ class Listener(threading.Thread):
             while not self._stop_asked.is_set():
                 for note in connection.notifies(timeout=LISTEN_S, stop_after=1):
                     self._ring(note.payload)
+
+
+class Opening:
+    """A statement over whole numbers that may begin its transaction: one trip to the server.
+
+    psycopg would take two, and most of what a small transaction costs are its trips (measured: 100
+    of 550 µs of CPU each, with eight threads). `text` has places $1, $2 and so on, for BIGINTs.
+    """
+
+    def __init__(self, name: str, text: str) -> None:
+        self._name, self._text = name, text
+        types = ", ".join(["bigint"] * len(set(re.findall(r"\$\d+", text))))
+        self._prepare = f"PREPARE {name} ({types}) AS {text}"
+
+    def run(self, driver: Any, known: set[str], values: Sequence[int]) -> list[list[bytes | None]]:
+        """Return the rows as the server writes them; raises psycopg's errors.
+
+        `known` belongs to the connection: which statements it has prepared.
+        """
+        idle = driver.pgconn.transaction_status == pq.TransactionStatus.IDLE
+        begin = "BEGIN; " if idle else ""
+        if idle and self._name not in known:
+            _exec(driver, self._prepare)
+            known.add(self._name)
+        if self._name in known:
+            listed = ", ".join(str(int(value)) for value in values)
+            try:
+                return _exec(driver, f"{begin}EXECUTE {self._name}({listed})")
+            except errors.InvalidSqlStatementName:  # a pooler gave us another's connection
+                if not idle:
+                    raise
+                _exec(driver, "ROLLBACK")
+                known.discard(self._name)
+        plain = re.sub(r"\$(\d+)", lambda place: str(int(values[int(place[1]) - 1])), self._text)
+        return _exec(driver, begin + plain)
+
+
+def _exec(driver: Any, command: str) -> list[list[bytes | None]]:
+    result = driver.pgconn.exec_(command.encode())
+    if result.status not in (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK):
+        raise errors.error_from_result(result, encoding="utf-8")
+    columns = range(result.nfields)
+    return [[result.get_value(n, column) for column in columns] for n in range(result.ntuples)]

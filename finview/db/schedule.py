@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import String
+from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from finview.db.base import Base, Id, Json
@@ -18,6 +18,7 @@ class Schedule(Base):
     """Recurring work: `next_at` is when it is due by the test clock; any ticker fires it, once."""
 
     __tablename__ = "schedule"
+    __table_args__ = (Index("schedule_next", "next_at", "id"),)
 
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(String(80), unique=True)

@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import CompileError
 from sqlalchemy.types import TypeEngine
 
+from finview.db.driver import fetch
 from finview.errors import Invalid
 from finview.i18n import N_, sentences
 
@@ -30,6 +31,8 @@ sentences(
 
 BUSY_TIMEOUT_MS = 30_000
 WRITER_WAIT_S = 60.0
+DURABLE = "finview_durable"
+"""The option of a connection that says whether its commits outlive a power cut."""
 CHECKPOINT_WAIT_S = 0.2
 GLANCE_CACHE_KIB = 32_768
 WRITE_CACHE_KIB = 16_384
@@ -228,11 +231,11 @@ def _base64url(value: str | None) -> str | None:
 
 def _begin_writing(connection: Connection) -> None:
     # The pragma can't be changed inside a transaction, and is remembered with the connection.
-    durable = connection.get_execution_options().get("finview_durable", True)
+    durable = connection.get_execution_options().get(DURABLE, True)
     if connection.info.get("durable", True) != durable:
         connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         connection.info["durable"] = durable
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    fetch(connection, "BEGIN IMMEDIATE", {})
 
 
 def _begin_reading(connection: Connection) -> None:

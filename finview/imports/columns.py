@@ -15,6 +15,7 @@ from finview.errors import FieldDuplicate, FieldRequired, Invalid, NotFound
 from finview.i18n import N_, sentences, translate
 from finview.imports.fields import FIELDS, fields_for, missing_required
 from finview.imports.mapping import normalise_header
+from finview.imports.meanings import INVOICED, OPEN, OPTION
 from finview.imports.models import Import, ImportColumn, ImportEdit, ImportState, MappingMemory
 from finview.imports.states import EDITABLE, locked, require
 from finview.imports.terms import terms_of
@@ -28,7 +29,11 @@ sentences(
     }
 )
 
-OPTIONS = {"decimal": ("COMMA", "POINT"), "dateOrder": ("DMY", "MDY", "YMD")}
+OPTIONS = {
+    "decimal": ("COMMA", "POINT"),
+    "dateOrder": ("DMY", "MDY", "YMD"),
+    OPTION: (OPEN, INVOICED),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

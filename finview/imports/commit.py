@@ -12,7 +12,8 @@ from finview.cases.cases import open_cases
 from finview.cases.debtors import add_contact_points, create_debtors, update_debtors
 from finview.customers.models import Customer
 from finview.db.bulk import bulk_insert, bulk_update
-from finview.imports.models import Import, ImportEffect, ImportRow, MatchOutcome
+from finview.imports.meanings import OPEN, amount_is
+from finview.imports.models import Import, ImportColumn, ImportEffect, ImportRow, MatchOutcome
 from finview.imports.records import ReadyRow, completions, contacts, new_cases, new_debtor
 from finview.imports.terms import terms_of
 from finview.matching import index
@@ -51,6 +52,7 @@ def commit(
     customer = session.get_one(Customer, row.customer_id)
     effects: list[Effect] = []
     debtors = _debtors(session, row, customer, decided, effects, by)
+    open_amounts = _open_amounts(session, row)
     planned = [
         (entry, numbers, party)
         for party in decided
@@ -61,6 +63,7 @@ def commit(
             customer_id=row.customer_id,
             portfolio_id=row.portfolio_id,
             case_per_invoice=terms_of(row).case_per_invoice,
+            open_amounts=open_amounts,
         )
     ]
     opened = open_cases(session, [entry for entry, _, _ in planned], by=by, import_id=row.id)
@@ -71,6 +74,16 @@ def commit(
     _mark_rows(session, row.id, decided, debtors, case_of)
     _write_effects(session, row.id, effects)
     return [case.id for case in opened]
+
+
+def _open_amounts(session: Session, row: Import) -> bool:
+    """Tell whether the amounts of an import are what is left to pay."""
+    columns = session.execute(
+        select(ImportColumn.header, ImportColumn.options).where(
+            ImportColumn.import_id == row.id, ImportColumn.field == "amount"
+        )
+    )
+    return any(amount_is(found.header or "", found.options or {}) == OPEN for found in columns)
 
 
 def _debtors(

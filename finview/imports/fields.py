@@ -48,6 +48,8 @@ class Field:
     used_by: frozenset[str] = BOTH
     debtor_name: bool = False
     """One of the fields of which every file needs at least one."""
+    meaning: str | None = None
+    """What its values mean, where the label alone doesn't tell: an English sentence."""
 
 
 def _field(
@@ -58,6 +60,7 @@ def _field(
     max_length: int,
     *,
     debtor_name: bool = False,
+    meaning: str | None = None,
 ) -> Field:
     return Field(
         name=name,
@@ -66,6 +69,7 @@ def _field(
         target=target,
         max_length=max_length,
         debtor_name=debtor_name,
+        meaning=meaning,
     )
 
 
@@ -104,6 +108,10 @@ _ALL: Final = (
         target="invoice",
         max_length=40,
         required_for=BOTH,
+        meaning=N_(
+            "The amount of the invoice, or what is left of it to pay when the header says so "
+            "(open amount, rest, balance, amount due)."
+        ),
     ),
     _field("currency", "currency", N_("Currency"), "invoice", 20),
     _field("vat_id", "vat", N_("VAT number"), "debtor", 30),
@@ -120,7 +128,17 @@ _ALL: Final = (
     _field("language", "language", N_("Language"), "debtor", 40),
     _field("costs", "amount", N_("Costs"), "invoice", 40),
     _field("interest", "amount", N_("Interest"), "invoice", 40),
-    _field("paid_amount", "amount", N_("Amount paid"), "invoice", 40),
+    _field(
+        "paid_amount",
+        "amount",
+        N_("Amount paid"),
+        "invoice",
+        40,
+        meaning=N_(
+            "What was paid before: it is taken off the amount of the invoice, but never off an "
+            "amount that is open already."
+        ),
+    ),
     _field("contract_date", "date", N_("Contract date"), "case", 30),
     _field("contract_subject", "text", N_("Subject of the contract"), "case", 300),
     _field("origin", "text", N_("Origin of the claim"), "case", 200),

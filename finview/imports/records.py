@@ -123,10 +123,12 @@ def new_cases(
     customer_id: int,
     portfolio_id: int,
     case_per_invoice: bool,
+    open_amounts: bool = False,
 ) -> list[tuple[NewCase, list[int]]]:
     """Return the cases of one debtor's rows with their row numbers, in file order.
 
-    Several invoices become one case, or one each (product.md S5); currencies never share a case.
+    Several invoices become one case, or one each; currencies never share a case.
+    `open_amounts` says that what was paid is off the amounts already.
     """
     grouped: dict[Any, list[ReadyRow]] = {}
     for row in sorted(rows, key=lambda r: r.no):
@@ -139,7 +141,7 @@ def new_cases(
                 portfolio_id=portfolio_id,
                 debtor_id=debtor_id,
                 currency=currency,
-                invoices=tuple(_invoice(row) for row in members),
+                invoices=tuple(_invoice(row, open_amounts=open_amounts) for row in members),
                 customer_case_number=_first(members, "customer_case_number"),
                 customer_client_number=_first(members, "customer_client_number"),
                 contract_subject=_first(members, "contract_subject"),
@@ -154,15 +156,17 @@ def new_cases(
     ]
 
 
-def _invoice(row: ReadyRow) -> NewInvoice:
+def _invoice(row: ReadyRow, *, open_amounts: bool) -> NewInvoice:
+    """Return an invoice: its amount, and what was paid of it; the difference is open."""
+    paid = max(row.get("paid_amount") or 0, 0)
     return NewInvoice(
-        amount_minor=row.get("amount"),
+        amount_minor=row.get("amount") + (paid if open_amounts else 0),
         number=row.text("invoice_number") or None,
         issued_on=row.day("invoice_date"),
         due_on=row.day("due_date"),
         costs_minor=max(row.get("costs") or 0, 0),
         interest_minor=max(row.get("interest") or 0, 0),
-        paid_minor=max(row.get("paid_amount") or 0, 0),
+        paid_minor=paid,
         description=row.text("contract_subject") or None,
         row_no=row.no,
     )

@@ -13,7 +13,7 @@ from finview.imports.models import Import
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What an import goes by (product.md 7: settings of imports count for later ones)."""
+    """What an import goes by; a change counts for later ones."""
 
     case_per_invoice: bool = False
     match_on_customer_case_number: bool = False

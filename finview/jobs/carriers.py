@@ -2,8 +2,9 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any, Protocol
@@ -19,7 +20,7 @@ from finview.errors import Invalid
 from finview.i18n import N_, sentences
 from finview.jobs.claims import Claim, release
 from finview.jobs.process import process_of
-from finview.jobs.runner import run_job
+from finview.jobs.runner import is_short, run_bundle
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,9 @@ ROUND_TRIP_S = 5.0
 
 STOPPING_S = 0.1
 
+BUNDLE = 8
+BUNDLE_PER = 16
+
 
 class CarrierAway(Exception):
     """The broker can't be reached; what was to be published may be lost and is claimed anew."""
@@ -66,12 +70,14 @@ class Carrier(Protocol):
 class Transport:
     """A dramatiq broker, and what to relay rows with when it is a server of its own.
 
-    `prefix` stands before the names of its queues.
+    `prefix` stands before the names of its queues. `more(queue, done)` is told how many claims a
+    thread has run, and gives it what it may run next.
     """
 
     broker: Broker
     carrier: Carrier | None = None
     prefix: str = ""
+    more: Callable[[str, int], Sequence[Claim]] = lambda _queue, _done: ()
 
 
 def transport_of(services: Services, queues: Iterable[str] = QUEUES) -> Transport:
@@ -81,13 +87,22 @@ def transport_of(services: Services, queues: Iterable[str] = QUEUES) -> Transpor
     """
     made: Transport = _module(services.settings.broker).make(services)
 
-    def run(job_id: int, attempt: int, kind: str) -> None:
-        run_job(services, job_id, attempt, kind)
-
     for queue in queues:
         name = made.prefix + queue
+        run = partial(_run, services, made, queue)
         dramatiq.actor(broker=made.broker, actor_name=actor_name(name), queue_name=name)(run)
     return made
+
+
+def _run(services: Services, transport: Transport, queue: str, *carried: Any) -> None:
+    """Run the claims of a message, and as long as there are any, what may follow in this thread."""
+    bundle: Sequence[Claim] = _carried(carried)
+    while bundle:
+        done = len(bundle)
+        try:
+            run_bundle(services, bundle)
+        finally:
+            bundle = transport.more(queue, done)
 
 
 def check_broker(url: str) -> None:
@@ -111,20 +126,52 @@ def actor_name(queue: str) -> str:
     return f"run:{queue}"
 
 
-def message_of(queue: str, claim: Claim, **options: Any) -> Message[Any]:
-    """Return the message that carries a claim: ids only; `queue` with its prefix."""
+def bundles(claims: Iterable[Claim], size: int) -> Iterator[Sequence[Claim]]:
+    """Part claims, in order, into what one message carries: up to `size` short jobs, or one other.
+
+    A message costs as much as a short job; each job has its own transaction and fence all the same.
+    """
+    bundle: list[Claim] = []
+    for claim in claims:
+        short = is_short(claim.kind)
+        if bundle and not (short and len(bundle) < size):
+            yield bundle
+            bundle = []
+        bundle.append(claim)
+        if not short:
+            yield bundle
+            bundle = []
+    if bundle:
+        yield bundle
+
+
+def bundle_size(ready: int) -> int:
+    """Return how many of this many claims may share a message that any process may take.
+
+    With few of them each goes alone: no process shall wait while another has a row of them.
+    """
+    return min(BUNDLE, 1 + ready // BUNDLE_PER)
+
+
+def message_of(queue: str, bundle: Sequence[Claim], **options: Any) -> Message[Any]:
+    """Return the message that carries claims: ids only; `queue` with its prefix."""
     return Message(
         queue_name=queue,
         actor_name=actor_name(queue),
-        args=(claim.id, claim.attempt, claim.kind),
+        args=tuple(part for one in bundle for part in (one.id, one.attempt, one.kind)),
         kwargs={},
         options=options,
     )
 
 
-def claims_in(messages: Iterable[MessageProxy]) -> list[tuple[int, int]]:
-    """Return id and attempt of the claims that messages carry."""
-    return [(int(m.args[0]), int(m.args[1])) for m in messages]
+def claims_in(messages: Iterable[MessageProxy]) -> list[Claim]:
+    """Return the claims that messages carry."""
+    return [one for message in messages for one in _carried(message.args)]
+
+
+def _carried(args: Sequence[Any]) -> list[Claim]:
+    given = iter(args)
+    return [Claim(int(key), int(attempt), kind) for key, attempt, kind in zip(given, given, given)]  # noqa: B905 -- threes
 
 
 class CarriedConsumer(Consumer):
@@ -166,7 +213,7 @@ class CarriedConsumer(Consumer):
         """Make rows ready again whose handlers never started; their messages are void."""
         left = list(messages)
         if left:
-            release(self._database, claims_in(left))
+            release(self._database, [one.fence for one in claims_in(left)])
             for message in left:
                 self.ack(message)
 

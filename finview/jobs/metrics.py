@@ -166,6 +166,11 @@ def _of_process(services: Services) -> Iterator[Metric]:
         ("finview_job_lease_expired", "lease_expired", "Leases that ran out."),
         ("finview_job_fenced", "fenced", "Claims that were void when a handler came to them."),
         ("finview_relay_publish_failures", "publish_failures", "Batches a broker did not take."),
+        (
+            "finview_webhook_bad_signatures",
+            "webhook_bad_signature",
+            "Requests to a webhook that were not from the provider.",
+        ),
     ):
         yield CounterMetricFamily(name, text, value=counts[what])
     lock = services.db.lock

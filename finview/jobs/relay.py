@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from finview.db import ANY
 from finview.db.runtime import Services
-from finview.jobs.carriers import Carrier, CarrierAway
+from finview.jobs.carriers import Carrier, CarrierAway, bundle_size
 from finview.jobs.claims import BATCH, claim, release
 from finview.jobs.process import process_of
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 IDLE_S = 1.0
 FULL_S = 0.1
 AHEAD = 2_000
-"""How many waiting messages of a queue are enough: the rest keeps its order in the table."""
+"""How many waiting claims of a queue are enough: the rest keeps its order in the table."""
 PAUSE_S = 1.0
 PAUSE_S_MAX = 60.0
 
@@ -57,6 +57,7 @@ class Relay(threading.Thread):
         self._process = process_of(services)
         self._stop_asked = threading.Event()
         self._unseen = dict.fromkeys(self._queues, 0)
+        self._each = dict.fromkeys(self._queues, 1)
         self._any_full = False
         self.breaker = Breaker()
 
@@ -107,16 +108,17 @@ class Relay(threading.Thread):
         try:
             self._carrier.publish(queue, taken)
         except CarrierAway:
-            release(self._services.db, [(one.id, one.attempt) for one in taken])
+            release(self._services.db, [one.fence for one in taken])
             raise
         self._unseen[queue] += len(taken)
+        self._each[queue] = bundle_size(len(taken))
         return len(taken)
 
     def _is_full(self, queue: str) -> bool:
         """Tell whether the broker holds enough; it is asked only once that many were handed over."""
         if self._unseen[queue] < AHEAD:
             return False
-        self._unseen[queue] = self._carrier.waiting(queue)
+        self._unseen[queue] = self._carrier.waiting(queue) * self._each[queue]
         full = self._unseen[queue] >= AHEAD
         self._any_full = self._any_full or full
         return full

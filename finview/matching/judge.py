@@ -171,7 +171,7 @@ def _against(
 
 
 def _by_number(work: Work, number: int, names: NameTable, closed: Set[int]) -> Judgement:
-    """Decide a party whose customer case number is known (matching.md 9; product.md S6)."""
+    """Decide a party whose customer case number is known."""
     party = work.parties[number]
     found: list[Candidate] = []
     clear = True

@@ -147,7 +147,7 @@ def changed_since(session: Session, work: Work, *, ignore: Set[int] = frozenset(
     """Return the parties of `work` for which another import has written a likely debtor since.
 
     Call it in the writing transaction, before debtors are created; it keeps other writers of the
-    index waiting until the commit (matching.md 10). Those parties must be gathered and judged
+    index waiting until the commit. Those parties must be gathered and judged
     again. `ignore` are the debtors this import created.
     """
     if index.lock(session) == work.batch_no + 1:
@@ -217,6 +217,6 @@ def forget(session: Session, import_id: int, party_numbers: Sequence[int] | None
 
 
 def forget_debtors(session: Session, debtor_ids: Sequence[int]) -> None:
-    """Delete what is stored about debtors as candidates (an erasure, reliability.md)."""
+    """Delete what is stored about debtors as candidates."""
     for part in chunks(debtor_ids):
         session.execute(delete(_CANDIDATE).where(_CANDIDATE.c.debtor_id.in_(part)))

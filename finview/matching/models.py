@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from finview.db.base import Base, Id
 
 CLUSTERED = {"sqlite_with_rowid": False}
-"""On SQLite the primary key *is* the table: half the size, one tree to walk (matching.md 3)."""
+"""On SQLite the primary key *is* the table: half the size, one tree to walk."""
 
 
 class MatchProfile(Base):

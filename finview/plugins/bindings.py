@@ -1,6 +1,6 @@
 """Which provider serves a scope: saved with its settings, found along the chain of scopes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -23,6 +23,8 @@ from finview.plugins.errors import (
 from finview.plugins.manager import Plugins
 from finview.plugins.models import PluginBinding
 from finview.plugins.slots import SLOTS, Choice
+
+POSITION_MAX = 99
 
 
 class BindingStatus(StrEnum):
@@ -125,6 +127,44 @@ def resolve_all(
     return [_bound(plugins, row) for row in found if row.enabled]
 
 
+def resolve_place(
+    session: Session, plugins: Plugins, chain: Sequence[ScopeRef], slot: str, place: int
+) -> Bound | None:
+    """Return the provider at a place (0, 1, …) of an ordered slot; None where none is wanted.
+
+    The list comes whole from the nearest scope, without what is switched off; its last provider
+    serves every further place. Raises `Misconfigured` as `resolve` does, for that provider alone.
+    """
+    found = _nearest_rows(session, chain, slot)
+    if not found:
+        return _default(plugins, slot)
+    wanted = [row for row in found if row.enabled]
+    return _bound(plugins, wanted[min(place, len(wanted) - 1)]) if wanted else None
+
+
+def bound_by(
+    session: Session, plugins: Plugins, binding_id: int, provider: str | None = None
+) -> Bound | None:
+    """Return the provider of one binding, switched off or not; None when it binds another one."""
+    row = session.get(PluginBinding, binding_id)
+    if row is None or provider not in (None, row.provider):
+        return None
+    return _bound(plugins, row)
+
+
+def unbound(plugins: Plugins, slot: str, provider: str) -> Bound | None:
+    """Return the slot's default, which serves without a binding; None when it is another one."""
+    return _default(plugins, slot) if SLOTS[slot].default == provider else None
+
+
+def bound_ids(session: Session, slot: str, providers: Collection[str]) -> list[int]:
+    """Return the bindings of a slot to some providers, switched off or not."""
+    wanted = select(PluginBinding.id).where(
+        PluginBinding.slot == slot, PluginBinding.provider.in_(providers)
+    )
+    return list(session.scalars(wanted.order_by(PluginBinding.id)))
+
+
 def draft(
     session: Session,
     plugins: Plugins,
@@ -143,6 +183,8 @@ def draft(
     info = plugins.info(slot, provider)
     if SLOTS[slot].choice is not Choice.BINDING:
         raise PluginError("SLOT_NOT_BOUND", path=("slot",), slot=slot)
+    if not 0 <= position <= (POSITION_MAX if SLOTS[slot].ordered else 0):
+        raise PluginError("SLOT_POSITION", path=("position",), slot=slot, position=position)
     old = _row(session, scope, slot, position)
     kept: Mapping[str, str] = {}
     if old is not None and old.provider == provider:
@@ -191,7 +233,9 @@ def save(session: Session, plugins: Plugins, ready: Draft, *, by: int | None) ->
     jobs.unpark(session, park_key(row.id))
     # Jobs of the slot's default wait under no id; the new binding may be what they wait for.
     jobs.unpark(session, park_key(None))
-    binding_id = row.id
+    binding_id, on_saved = row.id, SLOTS[info.slot].on_saved
+    if on_saved is not None:
+        jobs.enqueue(session, on_saved, {"binding_id": binding_id})
     after_commit(session, lambda: plugins.forget_binding(binding_id))
     return _view(row, plugins, waiting=0)
 

@@ -15,4 +15,10 @@ class CoreHost(Host):
 
 def host_for(found: ProviderInfo, settings: Settings) -> Host:
     """Return the host of a new instance of this provider."""
-    return CoreHost(found.name, settings) if found.distribution == OUR_OWN else Host(found.name)
+    if found.distribution == OUR_OWN:
+        return CoreHost(found.name, settings)
+    return Host(
+        found.name,
+        trusted=settings.trusted_hosts,
+        loopback=settings.env == "development",
+    )

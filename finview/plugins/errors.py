@@ -30,6 +30,7 @@ SENTENCES = sentences(
         "PROVIDER_DUPLICATE": N_("{first} and {second} both bring a {slot} called {provider}."),
         "SLOT_UNKNOWN": N_("There is no slot called {slot}."),
         "SLOT_NOT_BOUND": N_("Providers of {slot} are not chosen by a binding."),
+        "SLOT_POSITION": N_("{slot} has no position {position}."),
         "SETTING_INVALID": N_("{field}: {why}"),
         "SETTING_SECRET_MISSING": N_("{field}: there is no saved secret to keep; please enter it."),
         "SETTING_REFERENCE": N_("{field}: {name} can't be read or may not be used here."),
@@ -63,6 +64,10 @@ class Misconfigured(jobs.Misconfigured):
 
     def __init__(self, why: str | FinviewError, park_key: str = "") -> None:
         super().__init__(why, park_key=park_key)
+
+
+class BadSignature(Exception):
+    """Raised by an author's `parse_webhook`: this request is not from the provider."""
 
 
 class ProviderMissing(Misconfigured):

@@ -16,6 +16,7 @@ from finview.errors import PluginMisconfigured
 from finview.plugins.contracts.provider import Provider
 from finview.plugins.discovery import WHY_CHARS_MAX
 from finview.plugins.errors import (
+    BadSignature,
     Misconfigured,
     ProviderBusy,
     ProviderFailed,
@@ -28,7 +29,7 @@ from finview.plugins.errors import (
 )
 from finview.plugins.pool import BUSY, LATE, Outcome, pool_of
 from finview.plugins.slots import SLOTS, Mode, Slot
-from finview.plugins.validation import ContractError, Method, aligned
+from finview.plugins.validation import ContractError, Method, aligned, gathered
 
 T = TypeVar("T")
 
@@ -184,8 +185,8 @@ def call(
     """Call `method` of a provider with `items` and return its validated result.
 
     A list result has one entry for each item; empty items give an empty list without a call. No
-    session may be open during a pooled call. Raises `RetryLater`, `Rejected` and `Misconfigured`
-    as the provider did, `ProviderTimeout` (outcome unknown), `ProviderBusy` and `ProviderPaused`
+    session may be open during a pooled call. Raises `RetryLater`, `Rejected`, `Misconfigured` and
+    `BadSignature` as the provider did, `ProviderTimeout` (outcome unknown), `ProviderBusy` and `ProviderPaused`
     (surely not called) and `ProviderFailed` for everything else.
     """
     line = line_of(provider)
@@ -197,9 +198,10 @@ def call(
     if expected == 0:
         return []
     run = partial(_run, provider, method, items, rules, expected)
+    breaker = Breaker() if rules.inbound else line.breaker
     started = time.perf_counter()
     if line.slot.mode is Mode.POOL:
-        left = line.breaker.pause_left_s()
+        left = breaker.pause_left_s()
         if left > 0:
             raise ProviderPaused(provider.name, line.distribution, seconds=max(1, round(left)))
         limit = _deadline(provider, method, deadline_s)
@@ -210,10 +212,10 @@ def call(
     line.calls += 1
     line.seconds += time.perf_counter() - started
     if outcome.error is None:
-        line.breaker.succeeded()
+        breaker.succeeded()
         log.debug("%s.%s %d items ok", provider.name, method, size)
         return outcome.result
-    raise _translated(provider, line, method, outcome.error, limit)
+    raise _translated(provider, line, method, outcome.error, limit, breaker)
 
 
 def _deadline(provider: Provider[Any], method: str, wanted: float | None) -> float:
@@ -231,6 +233,8 @@ def _run(
     result = function(*items) if rules.spread else function(items)
     if expected is not None:
         result = aligned(result, expected)
+    elif rules.most is not None:
+        result = gathered(result, rules.most)
     rules.check(provider, items, result)
     return result
 
@@ -241,19 +245,24 @@ def _translated(
     method: str,
     error: BaseException,
     limit: float,
+    breaker: Breaker | None = None,
 ) -> BaseException:
     """Return what the core shall see; built anew, so that no secret rides along in a context."""
     name, distribution = provider.name, line.distribution
+    breaker = breaker or line.breaker
     if isinstance(error, KeyboardInterrupt):
         return error
     if isinstance(error, (jobs.RetryLater, jobs.Rejected, jobs.Misconfigured)):
-        line.breaker.settled()
+        breaker.settled()
         return _asked(provider, line, error)
+    if isinstance(error, BadSignature):
+        breaker.settled()
+        return BadSignature()
     if error is BUSY:
-        line.breaker.settled()
+        breaker.settled()
         return ProviderBusy(name, distribution)
     line.failures += 1
-    line.breaker.failed()
+    breaker.failed()
     if error is LATE:
         log.warning("%s.%s gave no answer within %s s", name, method, limit)
         return ProviderTimeout(name, distribution, seconds=max(1, round(limit)))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any
+from weakref import finalize
 
 import httpcore
 import httpx
@@ -79,9 +80,11 @@ class _Bounded(httpcore.NetworkStream):
 class _PublicOnly(httpcore.NetworkBackend):
     """Resolves a name once, checks every address, and connects to the very address it checked."""
 
-    def __init__(self, trusted: Collection[tuple[str, int]], budget: Budget | None) -> None:
+    def __init__(
+        self, trusted: Collection[tuple[str, int]], budget: Budget | None, *, loopback: bool = False
+    ) -> None:
         self._inner = httpcore.SyncBackend()
-        self._trusted, self._budget = frozenset(trusted), budget
+        self._trusted, self._budget, self._loopback = frozenset(trusted), budget, loopback
 
     def connect_tcp(
         self,
@@ -97,15 +100,18 @@ class _PublicOnly(httpcore.NetworkBackend):
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
         addresses = [str(entry[4][0]) for entry in found]
-        if (host, port) not in self._trusted and (
-            port not in _PORTS or not addresses or not all(map(is_public, addresses))
-        ):
+        if not ((host, port) in self._trusted or self._is_open(addresses, port)):
             raise httpcore.ConnectError(f"{host}:{port} is not a public address")
         budget = self._budget
         if budget is not None:
             timeout = budget.left(timeout)
         made = self._inner.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
         return made if budget is None else _Bounded(made, budget)
+
+    def _is_open(self, addresses: list[str], port: int) -> bool:
+        if self._loopback and addresses and all(map(is_loopback, addresses)):
+            return True
+        return port in _PORTS and bool(addresses) and all(map(is_public, addresses))
 
     def connect_unix_socket(self, *_args: Any, **_options: Any) -> httpcore.NetworkStream:
         """Refuse: a local socket is not a public address."""
@@ -123,14 +129,18 @@ def _authorities() -> ssl.SSLContext:
 
 
 class _Transport(httpx.BaseTransport):
-    def __init__(self, trusted: Collection[tuple[str, int]], budget: Budget | None) -> None:
+    def __init__(
+        self, trusted: Collection[tuple[str, int]], budget: Budget | None, *, loopback: bool
+    ) -> None:
         self._bounded = budget is not None
         self._inner = httpx.HTTPTransport(
             verify=_authorities(),
             limits=httpx.Limits(max_connections=CONNECTIONS_MAX),
         )
         # httpx has no public way to choose how a connection is opened.
-        self._inner._pool._network_backend = _PublicOnly(trusted, budget)  # noqa: SLF001
+        self._inner._pool._network_backend = _PublicOnly(  # noqa: SLF001
+            trusted, budget, loopback=loopback
+        )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         if not self._bounded:
@@ -154,16 +164,32 @@ def is_public(address: str) -> bool:
     return parsed.is_global and not parsed.is_multicast
 
 
+def is_loopback(address: str) -> bool:
+    """Return whether an IP address is this machine's own."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return parsed.is_loopback
+
+
 def public_client(
-    *, trusted: Collection[tuple[str, int]] = (), budget: Budget | None = None
+    *,
+    trusted: Collection[tuple[str, int]] = (),
+    budget: Budget | None = None,
+    loopback: bool = False,
 ) -> httpx.Client:
     """Return a client that follows no redirects, ignores proxies of the environment, gives up in time.
 
     `trusted` are hosts and ports that the operator named: they may lead into a private network.
+    `loopback` also lets it reach this machine itself, at any port: for development.
     """
-    return httpx.Client(
-        transport=_Transport(trusted, budget),
+    transport = _Transport(trusted, budget, loopback=loopback)
+    client = httpx.Client(
+        transport=transport,
         timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_S),
         follow_redirects=False,
         trust_env=False,
     )
+    # A provider is dropped when its settings change, maybe while one of its calls still runs.
+    finalize(client, transport.close)
+    return client

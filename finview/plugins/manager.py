@@ -1,5 +1,6 @@
 """Finds, loads and lists plugins; one that is broken takes nothing else down."""
 
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -190,6 +191,17 @@ class Plugins:
     def vault(self) -> Vault:
         """Return what encrypts the secrets of bindings."""
         return Vault(self._settings.key)
+
+    @cached_property
+    def webhook_key(self) -> bytes:
+        """Return what proves that an address of a webhook is ours."""
+        return hashlib.sha256(b"finview plugin webhooks\x00" + self._settings.key.encode()).digest()
+
+    @staticmethod
+    def calls_in(found: ProviderInfo) -> bool:
+        """Tell whether a provider reads webhooks: it has a `parse_webhook` of its own."""
+        inherited = getattr(SLOTS[found.slot].base, "parse_webhook", None)
+        return getattr(found.cls, "parse_webhook", None) is not inherited
 
     # ── loading ──────────────────────────────────────────────────────────────────────────────
 

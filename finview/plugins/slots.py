@@ -7,11 +7,16 @@ from types import MappingProxyType
 from typing import Any
 
 from finview.plugins import validation
+from finview.plugins.contracts.call_centre import CallCentre
 from finview.plugins.contracts.email import EmailSender
+from finview.plugins.contracts.enricher import Enricher
 from finview.plugins.contracts.jurisdiction import Jurisdiction
+from finview.plugins.contracts.letter import LetterSender
 from finview.plugins.contracts.matcher import Matcher
 from finview.plugins.contracts.node import WorkflowNode
 from finview.plugins.contracts.reader import ImportReader
+from finview.plugins.contracts.sms import SmsSender
+from finview.plugins.contracts.statement import StatementReader
 from finview.plugins.validation import Method
 
 
@@ -37,7 +42,8 @@ class Slot:
     """One place where plugins fit.
 
     `default` is the provider used while nothing is bound; `batch` is how many items one call may
-    carry; `base` is the class that providers extend.
+    carry; `base` is the class that providers extend. An `ordered` slot takes a list of providers by
+    position. `on_saved` is a kind of job to enqueue, with the `binding_id`, when a binding is saved.
     """
 
     name: str
@@ -47,6 +53,8 @@ class Slot:
     mode: Mode
     default: str | None = None
     batch: int = 500
+    ordered: bool = False
+    on_saved: str | None = None
     methods: Mapping[str, Method] = field(default_factory=dict)
 
 
@@ -62,6 +70,21 @@ _TABLE = (
         methods={"keys": validation.KEYS, "score": validation.SCORE},
     ),
     Slot(
+        name="enricher",
+        hook="finview_enrichers",
+        base=Enricher,
+        choice=Choice.BINDING,
+        mode=Mode.POOL,
+        ordered=True,
+        on_saved="enrichment.price",
+        methods={
+            "quote": validation.QUOTE,
+            "trace": validation.TRACE,
+            "poll": validation.POLL,
+            "lookup": validation.TRACE_LOOKUP,
+        },
+    ),
+    Slot(
         name="email",
         hook="finview_email_senders",
         base=EmailSender,
@@ -69,6 +92,39 @@ _TABLE = (
         mode=Mode.POOL,
         default="system",
         methods={"send": validation.SEND, "lookup": validation.LOOKUP},
+    ),
+    Slot(
+        name="sms",
+        hook="finview_sms_senders",
+        base=SmsSender,
+        choice=Choice.BINDING,
+        mode=Mode.POOL,
+        default="outbox",
+        methods={"send": validation.SEND, "lookup": validation.LOOKUP},
+    ),
+    Slot(
+        name="letter",
+        hook="finview_letter_senders",
+        base=LetterSender,
+        choice=Choice.BINDING,
+        mode=Mode.POOL,
+        default="folder",
+        methods={"send": validation.SEND, "lookup": validation.LOOKUP},
+    ),
+    Slot(
+        name="call_centre",
+        hook="finview_call_centres",
+        base=CallCentre,
+        choice=Choice.BINDING,
+        mode=Mode.POOL,
+        default="task-list",
+        methods={
+            "push": validation.SEND,
+            "lookup": validation.LOOKUP,
+            "withdraw": validation.WITHDRAW,
+            "parse_webhook": validation.CALL_WEBHOOK,
+            "collect": validation.COLLECT,
+        },
     ),
     Slot(
         name="jurisdiction",
@@ -85,12 +141,24 @@ _TABLE = (
         mode=Mode.PROCESS,
     ),
     Slot(
+        name="statement_reader",
+        hook="finview_statement_readers",
+        base=StatementReader,
+        choice=Choice.SNIFF,
+        mode=Mode.PROCESS,
+    ),
+    Slot(
         name="workflow_node",
         hook="finview_workflow_nodes",
         base=WorkflowNode,
         choice=Choice.TYPE_NAME,
         mode=Mode.INLINE,
-        methods={"run": validation.RUN},
+        methods={
+            "run": validation.RUN,
+            "ports_of": validation.PORTS,
+            "waits": validation.WAITS,
+            "messages": validation.MESSAGES,
+        },
     ),
 )
 

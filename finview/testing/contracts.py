@@ -12,12 +12,21 @@ from typing import Any
 import orjson
 import pytest
 
+from finview.customers.preferences import PREFERENCES
 from finview.plugins import guard
 from finview.plugins.contracts.email import Email, EmailSender, Mailbox, Refused
+from finview.plugins.contracts.enricher import (
+    Enricher,
+    Guarantee,
+    Pending,
+    PostalAddress,
+    TraceRequest,
+)
 from finview.plugins.contracts.matcher import MatchBatch, Matcher, Party, PartyAddress, Score
-from finview.plugins.contracts.node import CaseView, Do, Go, Wait, WorkflowNode
+from finview.plugins.contracts.node import CaseView, Do, End, EventView, Go, Wait, WorkflowNode
 from finview.plugins.contracts.provider import Provider
 from finview.plugins.contracts.reader import ImportReader, ReaderOptions
+from finview.plugins.contracts.statement import StatementReader, fault_of
 
 THREADS = 4
 CELL_TYPES = {"", "s", "n", "d", "b", "e", "f"}
@@ -138,7 +147,7 @@ class MatcherContract(ProviderContract):
         """One instance is called from several threads at once."""
         everything = batch(PEOPLE, PEOPLE)
         expected = list(matcher.score(everything))
-        assert _from_threads(lambda: list(matcher.score(everything))) == [expected] * THREADS
+        assert in_threads(lambda: list(matcher.score(everything))) == [expected] * THREADS
 
     def test_it_leaves_its_arguments_alone(self, matcher: Matcher[Any]) -> None:
         """What it is given belongs to the caller."""
@@ -204,7 +213,7 @@ class SenderContract(ProviderContract):
 
     def test_four_threads_may_send(self, sender: EmailSender[Any]) -> None:
         """One instance is called from several threads at once."""
-        results = _from_threads(lambda: [type(r) for r in sender.send([email("threads")])])
+        results = in_threads(lambda: [type(r) for r in sender.send([email("threads")])])
         assert results == [results[0]] * THREADS
 
     def test_it_leaves_its_arguments_alone(self, sender: EmailSender[Any]) -> None:
@@ -213,6 +222,58 @@ class SenderContract(ProviderContract):
         before = deepcopy(emails)
         sender.send(emails)
         assert emails == before
+
+
+class EnricherContract(ProviderContract):
+    """What every enricher keeps. Override `enricher`; it must not spend real money."""
+
+    @pytest.fixture
+    def enricher(self) -> Enricher[Any]:
+        """Return the enricher under test."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def provider(self, enricher: Enricher[Any]) -> Provider[Any]:
+        """Return the enricher as a provider."""
+        return enricher
+
+    def test_nothing_in_nothing_out(self, enricher: Enricher[Any]) -> None:
+        """An empty batch gives an empty list."""
+        assert list(enricher.quote([])) == []
+        assert list(enricher.trace([])) == []
+
+    def test_one_price_and_one_result_for_each_request(self, enricher: Enricher[Any]) -> None:
+        """The guard checks length, types, money and the kinds of contacts."""
+        wanted = [trace_request("one"), trace_request("two"), trace_request("three")]
+        assert len(guard.call(enricher, "quote", wanted)) == 3
+        assert len(guard.call(enricher, "trace", wanted)) == 3
+
+    def test_the_same_key_twice_is_one_answer(self, enricher: Enricher[Any]) -> None:
+        """A retry carries the same key; whoever promises SAME_KEY answers the same."""
+        first = guard.call(enricher, "trace", [trace_request("twice")])
+        again = guard.call(enricher, "trace", [trace_request("twice")])
+        if enricher.resend.guarantee is Guarantee.SAME_KEY:
+            assert first == again
+
+    def test_what_comes_later_can_be_asked_for(self, enricher: Enricher[Any]) -> None:
+        """Whoever returns Pending answers to its reference."""
+        wanted = [trace_request(f"later-{n}", case_number=f"C-{n}") for n in range(20)]
+        results = guard.call(enricher, "trace", wanted)
+        references = [r.reference for r in results if isinstance(r, Pending)]
+        assert len(guard.call(enricher, "poll", references)) == len(references)
+
+    def test_four_threads_may_ask(self, enricher: Enricher[Any]) -> None:
+        """One instance is called from several threads at once."""
+        results = in_threads(lambda: [type(r) for r in enricher.trace([trace_request("threads")])])
+        assert results == [results[0]] * THREADS
+
+    def test_it_leaves_its_arguments_alone(self, enricher: Enricher[Any]) -> None:
+        """What it is given belongs to the caller."""
+        wanted = [trace_request("mine")]
+        before = deepcopy(wanted)
+        enricher.quote(wanted)
+        enricher.trace(wanted)
+        assert wanted == before
 
 
 class NodeContract(ProviderContract):
@@ -233,20 +294,40 @@ class NodeContract(ProviderContract):
         """Return the node type as a provider."""
         return node
 
-    def test_its_ports_are_distinct_names(self, node: WorkflowNode[Any]) -> None:
-        """Edges of a graph name ports."""
-        assert isinstance(node.ports, tuple)
-        assert len(set(node.ports)) == len(node.ports)
+    def test_its_ports_are_distinct_names(self, node: WorkflowNode[Any], config: Any) -> None:
+        """Edges of a graph name ports; those of one node may follow from its settings."""
+        for ports in (node.ports, node.ports_of(config)):
+            assert isinstance(ports, tuple)
+            assert len(set(ports)) == len(ports)
+            assert all(ports)
+
+    def test_it_tells_what_the_check_of_a_graph_asks(
+        self, node: WorkflowNode[Any], config: Any
+    ) -> None:
+        """Publishing asks for its ports, whether it waits, and what it sends."""
+        ports = guard.call(node, "ports_of", config)
+        assert set(node.ports) <= set(ports)
+        assert isinstance(guard.call(node, "waits", config), bool)
+        assert isinstance(guard.call(node, "messages", config), tuple)
 
     def test_it_says_what_shall_happen(self, node: WorkflowNode[Any], config: Any) -> None:
         """The guard checks effects, ports and instants."""
         step = guard.call(node, "run", (case(), config))
-        assert isinstance(step, (Go, Wait, Do))
+        assert isinstance(step, (Go, Wait, End, Do))
+
+    @pytest.mark.parametrize("woken", ["TIMER", "RESUMED", "PAYMENT", "OUTREACH", "SURPRISE"])
+    def test_whatever_wakes_it_it_goes_on(
+        self, node: WorkflowNode[Any], config: Any, woken: str
+    ) -> None:
+        """Events may come twice, late, or be unknown: the guard checks what is made of them."""
+        event = EventView(type=woken, at=case().now)
+        step = guard.call(node, "run", (case(event=event), config))
+        assert isinstance(step, (Go, Wait, End, Do))
 
     def test_it_is_pure(self, node: WorkflowNode[Any], config: Any) -> None:
         """Simulation and production call the same code: same case in, same step out."""
         first = node.run(case(), config)
-        assert _from_threads(lambda: node.run(case(), config)) == [first] * THREADS
+        assert in_threads(lambda: node.run(case(), config)) == [first] * THREADS
 
 
 class ReaderContract(ProviderContract):
@@ -311,6 +392,67 @@ class ReaderContract(ProviderContract):
         assert first == again
 
 
+class StatementContract(ProviderContract):
+    """What every reader of bank statements keeps. Override `reader` and `sample`.
+
+    `sample` is a file of its format with at least two booked lines of different amounts.
+    """
+
+    @pytest.fixture
+    def reader(self) -> StatementReader[Any]:
+        """Return the reader under test."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def sample(self) -> tuple[bytes, str]:
+        """Return the content and the name of a file it reads."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def provider(self, reader: StatementReader[Any]) -> Provider[Any]:
+        """Return the reader as a provider."""
+        return reader
+
+    def test_it_knows_its_own_files(
+        self, reader: StatementReader[Any], sample: tuple[bytes, str]
+    ) -> None:
+        """`sniff` answers 0 to 1: more than half for its own format, nothing for noise."""
+        content, name = sample
+        assert 0.5 < reader.sniff(content[: 64 * 1024], name) <= 1
+        assert reader.sniff(bytes(range(256)) * 16, "noise.bin") == 0
+
+    def test_its_lines_are_right(
+        self, reader: StatementReader[Any], sample: tuple[bytes, str]
+    ) -> None:
+        """Days are dates, amounts whole minor units, texts of bounded length."""
+        lines = list(reader.lines(io.BytesIO(sample[0])))
+        assert len({line.amount_minor for line in lines}) > 1
+        assert [fault_of(line) for line in lines] == [None] * len(lines)
+
+    def test_keys_name_one_line_each(
+        self, reader: StatementReader[Any], sample: tuple[bytes, str]
+    ) -> None:
+        """Two lines of one key would be taken for one; a line without a key is fine."""
+        keys = [line.key for line in reader.lines(io.BytesIO(sample[0])) if line.key]
+        assert len(keys) == len(set(keys))
+
+    def test_reading_twice_gives_the_same(
+        self, reader: StatementReader[Any], sample: tuple[bytes, str]
+    ) -> None:
+        """The same line exported again is known by its key, so that nothing is booked twice."""
+        first = list(reader.lines(io.BytesIO(sample[0])))
+        assert list(reader.lines(io.BytesIO(sample[0]))) == first
+
+    def test_a_file_cut_off_is_refused_or_read_to_a_line(
+        self, reader: StatementReader[Any], sample: tuple[bytes, str]
+    ) -> None:
+        """Half a file must never give a line that the whole one does not have."""
+        whole = list(reader.lines(io.BytesIO(sample[0])))
+        cut = sample[0][: len(sample[0]) // 2]
+        half = guard.attempt(lambda: list(reader.lines(io.BytesIO(cut))))
+        assert half.error is not None or half.result == whole[: len(half.result)]
+
+
 def batch(incoming: Sequence[Party], existing: Sequence[Party]) -> MatchBatch:
     """Return a batch of every pair of the two lists."""
     pairs = [(i, j) for i in range(len(incoming)) for j in range(len(existing))]
@@ -336,6 +478,25 @@ def email(key: str, **changes: Any) -> Email:
     return Email(**whole)
 
 
+def trace_request(key: str, **changes: Any) -> TraceRequest:
+    """Return a request to look for an invented person."""
+    lived = PostalAddress(
+        street="Hauptstraße", house_no="5", postcode="10115", city="Berlin", country="DE"
+    )
+    whole: dict[str, Any] = {
+        "key": key,
+        "case_number": "C-1",
+        "kind": "CONSUMER",
+        "first_name": "Anna",
+        "last_name": "Bärg",
+        "birth_date": date(1980, 5, 17),
+        "addresses": (lived,),
+        "country": "DE",
+        **changes,
+    }
+    return TraceRequest(**whole)
+
+
 def case(**changes: Any) -> CaseView:
     """Return an invented open case of 1,000.00 EUR."""
     now = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -348,6 +509,7 @@ def case(**changes: Any) -> CaseView:
         "balances": {"PRINCIPAL": 100_000},
         "entered_at": now,
         "has_email": True,
+        "settings": {name: one.default for name, one in PREFERENCES.items()},
         **changes,
     }
     return CaseView(**whole)
@@ -357,6 +519,7 @@ def _by_pair(matcher: Matcher[Any], given: MatchBatch) -> dict[tuple[int, int], 
     return dict(zip(given.pairs, guard.call(matcher, "score", given), strict=True))
 
 
-def _from_threads(run: Callable[[], Any]) -> list[Any]:
+def in_threads(run: Callable[[], Any]) -> list[Any]:
+    """Return what a function answers in each of several threads at once."""
     with ThreadPoolExecutor(THREADS) as pool:
         return [done.result() for done in [pool.submit(run) for _ in range(THREADS)]]

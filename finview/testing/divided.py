@@ -18,6 +18,7 @@ from finview.accounts.access import Viewer, viewer_of
 from finview.accounts.models import AccountUser, ApiToken, SignInSession
 from finview.accounts.users import user_named
 from finview.app import open_services, prepare
+from finview.cases.tasks import open_task
 from finview.db.runtime import Services
 from finview.settings import Settings
 from finview.testing.client import Client, client_for
@@ -74,6 +75,11 @@ def divided(settings: Settings) -> Iterator[Divided]:
         for act in (_live, _again):
             for n, (word, agency) in enumerate(zip(WORDS, sides, strict=True)):
                 act(agency, n, word, settings.data_dir)
+        _bank(sides, settings.data_dir)
+        for agency in (sides[0], sides[2]):
+            _settle(agency)
+        stopped = 'mutation { outboundHoldCreate(channel: SMS, reason: "x") { hold { id } } }'
+        sides[0].client.ask(stopped)
         people = _people(sides)
         yield _seen(services, people)
         services.close()
@@ -155,6 +161,9 @@ def _live(agency: Agency, n: int, word: str, folder: Path) -> None:
         amount={"amount": f"{401 + n}.{51 + n}", **euro},
         payBy=f"2027-05-1{n}",
     )
+    client.do("caseHold", "case { id }", caseId=one, reason="DISPUTE", note=f"{word}einwand")
+    with agency.services.db.unit() as session:
+        open_task(session, int(three.partition("_")[2]), title=f"{word}mann zurückrufen")
 
 
 def _again(agency: Agency, n: int, word: str, folder: Path) -> None:
@@ -173,6 +182,34 @@ def _again(agency: Agency, n: int, word: str, folder: Path) -> None:
     broken = folder / f"{word}-kaputt.xlsx"
     broken.write_bytes(b"PK\x03\x04 no workbook")
     Story.begin(agency, broken).read()
+
+
+def _bank(sides: Sequence[Agency], folder: Path) -> None:
+    """Let the bank tell of money for a case of each portfolio, and of money nobody knows."""
+    client, numbers = sides[0].client, "{ cases(first: 200) { nodes { number portfolio { id } } } }"
+    cases = client.ask(numbers)["cases"]["nodes"]
+    lines = ["Buchungstag;Auftraggeber;Verwendungszweck;Betrag;Währung"]
+    for n, (word, agency) in enumerate(zip(WORDS, sides, strict=True)):
+        own = next(c["number"] for c in cases if c["portfolio"]["id"] == agency.portfolio)
+        lines.append(f"02.11.2026;{word}zahler;{own} {word}geld;{5 + n},{61 + n};EUR")
+        lines.append(f"02.11.2026;Unbekannt {n};Danke;{8 + n},00;EUR")
+    path = folder / "kontoauszug.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    given = {"uploadId": client.upload(path), "businessUnitId": sides[0].unit}
+    client.do("bankStatementImport", "job { id }", **given)
+    client.drain()
+
+
+def _settle(agency: Agency) -> None:
+    """Let a customer be settled with, and its workbook be written."""
+    payload = agency.client.ask(
+        """mutation($c: ID!) { clientStatementCreate(
+             customerId: $c, from: "2026-11-01", to: "2026-11-02") {
+             statement { payout { amount } } errors { code } } }""",
+        c=agency.customer,
+    )["clientStatementCreate"]
+    assert payload["errors"] == []
+    agency.client.drain()
 
 
 def _people(sides: list[Agency]) -> Mapping[str, tuple[str, set[Side]]]:

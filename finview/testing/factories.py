@@ -102,6 +102,8 @@ def consumer(n: int, **changes: Any) -> Row:
         "invoice_date": date(2026, 3, 1) + timedelta(days=n % 28),
         "due_date": date(2026, 4, 1) + timedelta(days=n % 28),
         "amount": 100 + n,
+        "contract_subject": "Stromlieferung",
+        "contract_date": date(2025, 1, 15),
     } | changes
 
 
@@ -228,7 +230,11 @@ def new_agency(services: Services, *, client: Client | None = None) -> Agency:
         "businessUnitCreate",
         "businessUnit { id }",
         name="Inkasso Nord",
-        company={"name": "Inkasso Nord GmbH"},
+        company={
+            "name": "Inkasso Nord GmbH",
+            "country": "DE",
+            "authority": "Aufsichtsamt Musterstadt, Amtsplatz 1, 20095 Hamburg",
+        },
         emailSettings={"sender": "forderung@inkasso-nord.example"},
     )
     activate = "mutation($id: ID!) { businessUnitActivate(id: $id) { errors { code } } }"
@@ -259,7 +265,10 @@ def new_portfolio(client: Client, customer: str, name: str) -> str:
 def _with_customer(
     services: Services, client: Client, unit: str, name: str, values: Mapping[str, Any]
 ) -> Agency:
-    wanted = {"name": name, "businessUnitId": unit, "currency": "EUR", **values}
+    # What a first demand must say of the client (§ 13a RDG).
+    company = {"street": "Kaiweg 1", "postcode": "20457", "city": "Hamburg"}
+    fixed = {"businessUnitId": unit, "currency": "EUR", "company": company}
+    wanted = {"name": name, **fixed, **values}
     customer = str(client.do("customerCreate", "customer { id }", **wanted)["id"])
     portfolio = new_portfolio(client, customer, "2026")
     return Agency(

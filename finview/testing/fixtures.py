@@ -74,7 +74,7 @@ def stages(
             story = Story.reviewed(new_agency(services), small_file(folder))
         else:
             earlier = folder_at(STAGES[STAGES.index(stage) - 1])
-            story = _copied(earlier, folder)
+            story = copied(earlier, folder)
             {"CREATED": story.complete, "LINKED": story.link, "LAUNCHED": story.launch}[stage]()
         story.agency.services.close()
         return folder, story.agency, story.id
@@ -92,7 +92,7 @@ def at(stages: Callable[[str], tuple[Path, Agency, str]], tmp_path: Path) -> Ite
 
     def story_at(stage: str) -> Story:
         folder = tmp_path / f"{stage.lower()}-{len(opened)}"
-        story = _copied(stages(stage), folder)
+        story = copied(stages(stage), folder)
         opened.append(story.agency.services)
         return story
 
@@ -106,7 +106,8 @@ def small_file(folder: Path) -> Path:
     return workbook(folder, [consumer(0), consumer(1), consumer(2, amount=None)])
 
 
-def _copied(stage: tuple[Path, Agency, str], folder: Path) -> Story:
+def copied(stage: tuple[Path, Agency, str], folder: Path) -> Story:
+    """Return a story that goes on, in another folder, where a closed one stands."""
     source, agency, import_id = stage
     shutil.copytree(
         source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("finview.db*")

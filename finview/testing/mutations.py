@@ -101,7 +101,9 @@ def tag_of(mutation: str, name: str) -> str:
     wanted = name.removesuffix("s").removesuffix("Id").lower()
     if name == "id":
         found = object_of(mutation)
-        wanted = found[1].name.lower() if found is not None else ""
+        # Called after what it is about; that may be answered with another object (a task's case).
+        named = [kind.lower() for kind in tags if mutation.lower().startswith(kind.lower())]
+        wanted = max(named, key=len) if named else found[1].name.lower() if found else ""
     fitting = [kind for kind in tags if wanted.endswith(kind.lower())]
     return str(tags[max(fitting, key=len)]) if fitting else "cus"
 

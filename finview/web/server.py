@@ -3,6 +3,9 @@
 import gc
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
 
 import uvicorn
 from starlette.applications import Starlette
@@ -16,6 +19,7 @@ from finview.web import (
     files,
     graphql,
     health,
+    hooks,
     invitations,
     metrics,
     oidc,
@@ -50,6 +54,7 @@ def create_app(services: Services) -> Starlette:
             Route("/password-reset/{token}", passwords.choose(services), methods=["GET", "POST"]),
             Route("/pages.css", pages.stylesheet, methods=["GET"]),
             Route("/files/{id:int}", files.endpoint(services), methods=["GET"]),
+            Route("/hooks/{plugin}/{token}", hooks.endpoint(services), methods=["POST"]),
             Route("/health", health.alive, methods=["GET"]),
             Route("/ready", health.ready(services), methods=["GET"]),
             Route("/metrics", metrics.endpoint(services), methods=["GET"]),
@@ -78,6 +83,22 @@ class _Server(uvicorn.Server):
         """Let running requests end, and close."""
         self._hub.close()
         await super().shutdown(sockets)
+
+
+@contextmanager
+def beside(services: Services) -> Iterator[str]:
+    """Serve in a thread of this process, at a free port of this machine; yield the address."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        config = uvicorn.Config(create_app(services), log_config=None, lifespan="off")
+        running = _Server(config, services.get(Hub))
+        thread = Thread(target=running.run, args=([listening],), name="server", daemon=True)
+        thread.start()
+        try:
+            # Whoever asks before the loop runs waits in the queue of the socket.
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            running.should_exit = True
+            thread.join()
 
 
 def run(services: Services, *, host: str, port: int) -> None:

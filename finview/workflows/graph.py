@@ -1,30 +1,46 @@
-"""A workflow's graph: read from JSON, checked before it may be published."""
+"""A workflow's graph: read from JSON, whatever somebody may have sent."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from finview.errors import Invalid
+import orjson
+
+from finview.errors import Invalid, Verbatim
 from finview.i18n import N_, sentences
-from finview.workflows.models import WorkflowKind
 
 NODES_MAX = 200
+GRAPH_BYTES_MAX = 256 * 1024
+DEPTH_MAX = 20
+NAME_CHARS_MAX = 60
+VISITS_MAX = 1000
+META = "meta"
+"""A key of a graph and of a node for whoever draws it: kept as it is, and never read."""
+
+FORMERLY: Mapping[str, str] = {
+    "bounced": "failed",
+    "returned": "failed",
+    "not_allowed": "failed",
+    "no_number": "failed",
+}
+"""Where a run goes on from a port that its version does not know: earlier graphs lack these."""
 
 sentences(
     {
         "GRAPH_SHAPE": N_("A workflow is a start and a list of nodes with id and type."),
+        "GRAPH_KEY": N_("A workflow has no {key}."),
+        "GRAPH_BYTES": N_("A workflow has at most {limit} bytes."),
+        "GRAPH_DEPTH": N_("The settings of a workflow are nested too deeply."),
         "GRAPH_TOO_LARGE": N_("A workflow has at most {limit} nodes."),
+        "GRAPH_START": N_("A workflow starts at one of its nodes."),
+        "GRAPH_NODE_ID": N_("Node number {number} needs an id of 1 to {limit} characters."),
+        "GRAPH_NODE_SHAPE": N_("Node {node}: {key} has the wrong form."),
+        "GRAPH_NODE_KEY": N_("Node {node}: a node has no {key}."),
         "GRAPH_NODE_TWICE": N_("Two nodes have the id {node}."),
-        "GRAPH_NODE_TYPE": N_("Node {node}: there is no node type {type}."),
-        "GRAPH_NODE_CONFIG": N_("Node {node}: its settings are not valid: {why}."),
-        "GRAPH_PORT": N_("Node {node}: the port {port} leads nowhere."),
-        "GRAPH_PORT_UNKNOWN": N_("Node {node}: its type has no port {port}."),
-        "GRAPH_UNREACHABLE": N_("Node {node} can't be reached."),
-        "GRAPH_NO_END": N_("From node {node} no end can be reached."),
-        "GRAPH_LOOP": N_("Node {node} stands in a loop that never waits."),
-        "GRAPH_CHARGES": N_("Node {node}: a breathing space applies charges only at its end."),
     }
 )
+
+_NODE_KEYS = frozenset({"id", "type", "config", "ports", "maxVisits", META})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +53,10 @@ class Node:
     ports: Mapping[str, str] = field(default_factory=dict)
     max_visits: int = 10
 
+    def target(self, port: str) -> str | None:
+        """Return the node a port leads to."""
+        return self.ports.get(port) or self.ports.get(FORMERLY.get(port, ""))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
@@ -46,98 +66,103 @@ class Graph:
     nodes: Mapping[str, Node]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeType:
-    """What the check needs to know of a node type; `problem` validates a node's settings."""
+def kept(given: Any) -> dict[str, Any]:
+    """Return a graph as it is stored; raises `Invalid` for what can't even be a draft.
 
-    ports: tuple[str, ...]
-    problem: Any = None
-    waits: bool = False
+    That is no object, one that is too large or nested too deeply, and text no database keeps.
+    """
+    if not isinstance(given, Mapping):
+        raise Invalid("GRAPH_SHAPE")
+    _measured(given)
+    try:
+        text = orjson.dumps(given)
+    except (TypeError, ValueError):
+        raise Invalid("GRAPH_SHAPE") from None
+    if len(text) > GRAPH_BYTES_MAX:
+        raise Invalid("GRAPH_BYTES", limit=GRAPH_BYTES_MAX)
+    found: dict[str, Any] = orjson.loads(text)
+    return found
+
+
+def _measured(given: Any) -> None:
+    """Walk through a value without recursion, however deep it is."""
+    todo: list[tuple[Any, int]] = [(given, 1)]
+    while todo:
+        value, depth = todo.pop()
+        if depth > DEPTH_MAX:
+            raise Invalid("GRAPH_DEPTH")
+        if isinstance(value, Mapping):
+            todo += [(one, depth + 1) for pair in value.items() for one in pair]
+        elif isinstance(value, list):
+            todo += [(one, depth + 1) for one in value]
+        elif isinstance(value, str) and "\0" in value:
+            raise Invalid("GRAPH_SHAPE")  # PostgreSQL keeps no such text
 
 
 def read(graph: Mapping[str, Any]) -> Graph:
-    """Read a graph from JSON; raises `Invalid` with the node in `path`."""
-    try:
-        listed = [
-            Node(
-                id=str(node["id"]),
-                type=str(node["type"]),
-                config=dict(node.get("config") or {}),
-                ports={str(k): str(v) for k, v in (node.get("ports") or {}).items()},
-                max_visits=int(node.get("maxVisits", 10)),
-            )
-            for node in graph["nodes"]
-        ]
-        start = str(graph["start"])
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise Invalid("GRAPH_SHAPE", path=("graph",)) from None
+    """Read a graph from JSON; raises `Invalid` for the first fault of its form."""
+    found, faults = parse(graph)
+    if faults:
+        raise faults[0]
+    return found
+
+
+def parse(given: Any) -> tuple[Graph, list[Invalid]]:
+    """Return what can be read of a graph, and every fault of its form, with the node in `path`."""
+    empty = Graph(start="", nodes={})
+    if not isinstance(given, Mapping) or not isinstance(given.get("nodes"), list):
+        return empty, [Invalid("GRAPH_SHAPE")]
+    listed = given["nodes"]
     if not 0 < len(listed) <= NODES_MAX:
-        raise Invalid("GRAPH_TOO_LARGE", path=("graph",), limit=NODES_MAX)
+        return empty, [Invalid("GRAPH_TOO_LARGE" if listed else "GRAPH_SHAPE", limit=NODES_MAX)]
+    known = {"start", "nodes", META}
+    faults = [Invalid("GRAPH_KEY", key=str(key)) for key in given if key not in known]
     nodes: dict[str, Node] = {}
-    for node in listed:
-        if node.id in nodes:
-            raise Invalid("GRAPH_NODE_TWICE", path=("graph", node.id), node=node.id)
-        nodes[node.id] = node
-    if start not in nodes:
-        raise Invalid("GRAPH_SHAPE", path=("graph", "start"))
-    return Graph(start=start, nodes=nodes)
+    for number, one in enumerate(listed, 1):
+        node = _node(one, number, faults)
+        if node is not None and node.id in nodes:
+            faults.append(fault("GRAPH_NODE_TWICE", node.id))
+        elif node is not None:
+            nodes[node.id] = node
+    start = given.get("start")
+    if not isinstance(start, str) or start not in nodes:
+        faults.append(Invalid("GRAPH_START"))
+        start = ""
+    return Graph(start=start, nodes=nodes), faults
 
 
-def check(graph: Graph, types: Mapping[str, NodeType], kind: WorkflowKind) -> None:
-    """Raise `Invalid` for the first fault: types, settings, ports, reach, ends, busy loops."""
-    for node in graph.nodes.values():
-        _check_node(graph, node, types, kind)
-    reached = _reach(graph, graph.start, set())
-    for name in graph.nodes:
-        if name not in reached:
-            raise _fault("GRAPH_UNREACHABLE", name)
-    ends = {n.id for n in graph.nodes.values() if not types[n.type].ports}
-    for name in graph.nodes:
-        if not _reach(graph, name, set()) & ends:
-            raise _fault("GRAPH_NO_END", name)
-    waits = {n.id for n in graph.nodes.values() if types[n.type].waits}
-    for name in graph.nodes:
-        if name not in waits and name in _reach_through(graph, name, waits):
-            raise _fault("GRAPH_LOOP", name)
+def _node(given: Any, number: int, faults: list[Invalid]) -> Node | None:
+    name = given.get("id") if isinstance(given, Mapping) else None
+    if not isinstance(name, str) or not 0 < len(name.strip()) <= len(name) <= NAME_CHARS_MAX:
+        place = str(number)
+        faults.append(Invalid("GRAPH_NODE_ID", path=(place,), number=number, limit=NAME_CHARS_MAX))
+        return None
+    faults += [
+        fault("GRAPH_NODE_KEY", name, str(k), key=str(k)) for k in given if k not in _NODE_KEYS
+    ]
+    config, ports = given.get("config"), given.get("ports")
+    visits = given.get("maxVisits", 10)
+    right = {
+        "type": isinstance(given.get("type"), str),
+        "config": config is None or isinstance(config, Mapping),
+        "ports": ports is None
+        or (isinstance(ports, Mapping) and all(isinstance(to, str) for to in ports.values())),
+        "maxVisits": type(visits) is int and 0 < visits <= VISITS_MAX,
+    }
+    faults += [fault("GRAPH_NODE_SHAPE", name, key, key=key) for key, ok in right.items() if not ok]
+    return Node(
+        id=name,
+        type=given["type"] if right["type"] else "",
+        config=dict(config or {}) if right["config"] else {},
+        ports=dict(ports or {}) if right["ports"] else {},
+        max_visits=visits if right["maxVisits"] else 10,
+    )
 
 
-def _check_node(
-    graph: Graph, node: Node, types: Mapping[str, NodeType], kind: WorkflowKind
-) -> None:
-    found = types.get(node.type)
-    if found is None:
-        raise _fault("GRAPH_NODE_TYPE", node.id, type=node.type)
-    why = found.problem(node.config) if found.problem is not None else None
-    if why:
-        raise _fault("GRAPH_NODE_CONFIG", node.id, why=why)
-    for port in found.ports:
-        if node.ports.get(port) not in graph.nodes:
-            raise _fault("GRAPH_PORT", node.id, port=port)
-    for port in node.ports:
-        if port not in found.ports:
-            raise _fault("GRAPH_PORT_UNKNOWN", node.id, port=port)
-    if kind == WorkflowKind.BREATHING_SPACE and node.type == "apply_charges":
-        raise _fault("GRAPH_CHARGES", node.id)
+def fault(reason: str, node: str, *place: str, **params: Any) -> Invalid:
+    """Return a fault of one node; `place` leads into it."""
+    path = [Verbatim(part) for part in (node, *place)]
+    return Invalid(reason, path=path, node=node, **params)
 
 
-def _fault(reason: str, node: str, **params: Any) -> Invalid:
-    return Invalid(reason, path=("graph", node), node=node, **params)
-
-
-def _reach(graph: Graph, start: str, stop: set[str]) -> set[str]:
-    seen, todo = set[str](), [start]
-    while todo:
-        name = todo.pop()
-        if name not in seen:
-            seen.add(name)
-            if name not in stop:
-                todo += graph.nodes[name].ports.values()
-    return seen
-
-
-def _reach_through(graph: Graph, start: str, stop: set[str]) -> set[str]:
-    """Return what can be reached from a node's ports without waiting."""
-    seen: set[str] = set()
-    for target in graph.nodes[start].ports.values():
-        seen |= _reach(graph, target, stop)
-    return seen
+__all__ = ["FORMERLY", "Graph", "Node", "fault", "kept", "parse", "read"]

@@ -12,7 +12,9 @@ from finview.cases.timeline import note
 from finview.customers.models import BusinessUnit
 from finview.db.bulk import bulk_insert
 from finview.db.failpoints import failpoint
-from finview.db.jobs import CHUNKED, JobView, Step, Subject, enqueue, job
+from finview.db.jobs import CHUNKED, JobView, Step, Subject, Wanted, enqueue_many, job
+from finview.db.lists import one_of
+from finview.enrichment.due import plan_first
 from finview.imports.models import Import
 from finview.workflows.models import Timer, TimerKind, TimerState, WorkflowKind
 from finview.workflows.runs import start_runs
@@ -37,6 +39,7 @@ class LaunchImport:
         cursor = view.cursor or {}
         self.after: int = cursor.get("case", 0)
         self.done: int = cursor.get("done", 0)
+        self.total: int | None = cursor.get("total")
 
     def prepare(self) -> _Chunk | None:
         """Return the next cases that are not launched."""
@@ -53,8 +56,10 @@ class LaunchImport:
                     .limit(CASES_PER_CHUNK)
                 )
             )
-            total = session.scalar(select(func.count()).where(Case.import_id == self.import_id))
-        return _Chunk(ids, total or 0) if ids else None
+            if self.total is None:  # counted once, not for every chunk
+                mine = select(func.count()).where(Case.import_id == self.import_id)
+                self.total = session.scalar(mine) or 0
+        return _Chunk(ids, self.total) if ids else None
 
     def write(self, session: Session, work: _Chunk) -> Step:
         """Launch one chunk: case, run, timer and the first advance in one transaction."""
@@ -63,10 +68,11 @@ class LaunchImport:
         unit = session.get_one(BusinessUnit, row.business_unit_id)
         zone = str(unit.company.get("timeZone") or "Europe/Berlin")
         launched = launch(session, work.case_ids, on=clock.today(zone), by=row.created_by)
+        plan_first(session, [case.id for case in launched])
         breathing = {c.id: c.breathing_ends_on for c in launched if c.breathing_ends_on}
         rows = session.execute(
             select(Case.id, Case.customer_id, Case.portfolio_id, Case.bucket_id)
-            .where(Case.id.in_([c.id for c in launched]))
+            .where(one_of(Case.id, [c.id for c in launched]))
             .order_by(Case.id)
         ).all()
         versions = {
@@ -100,22 +106,26 @@ class LaunchImport:
                     if r.id in breathing
                 ],
             )
-        for r in rows:
-            enqueue(
-                session,
-                "workflow.advance",
-                {"case_id": r.id},
-                dedupe_key=f"advance:{r.id}",
-                subject=Subject(
-                    kind="case",
-                    id=r.id,
-                    customer_id=r.customer_id,
-                    portfolio_id=r.portfolio_id,
-                ),
-            )
+        enqueue_many(
+            session,
+            "workflow.advance",
+            (
+                Wanted(
+                    args={"case_id": r.id},
+                    dedupe_key=f"advance:{r.id}",
+                    subject=Subject(
+                        kind="case",
+                        id=r.id,
+                        customer_id=r.customer_id,
+                        portfolio_id=r.portfolio_id,
+                    ),
+                )
+                for r in rows
+            ),
+        )
         self.after, self.done = work.case_ids[-1], self.done + len(work.case_ids)
         return Step(
-            cursor={"case": self.after, "done": self.done},
+            cursor={"case": self.after, "done": self.done, "total": work.total},
             done=self.done,
             total=work.total,
             phase="IMPORT_LAUNCHING",

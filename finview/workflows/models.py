@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import BigInteger, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from finview.db.base import Base, Id, Json, Scope, UtcDateTime, forbid
@@ -45,6 +45,8 @@ class TimerKind(StrEnum):
 
     WAKE = "WAKE"
     BREATHING_END = "BREATHING_END"
+    REMINDER = "REMINDER"
+    OVERDUE = "OVERDUE"
 
 
 class TimerState(StrEnum):
@@ -67,13 +69,30 @@ class Workflow(Base):
     name: Mapped[str] = mapped_column(String(200))
     kind: Mapped[str] = mapped_column(String(20))
     customer_id: Mapped[int | None] = mapped_column(ForeignKey("customer.id"), index=True)
+    lock_version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
 
 
 class WorkflowVersion(Base):
     """One version of a workflow's graph; runs pin the version they started with."""
 
     __tablename__ = "workflow_version"
-    __table_args__ = (Index("workflow_version_once", "workflow_id", "n", unique=True),)
+    __table_args__ = (
+        Index("workflow_version_once", "workflow_id", "n", unique=True),
+        Index(
+            "workflow_version_draft",
+            "workflow_id",
+            unique=True,
+            sqlite_where=text("status = 'DRAFT'"),
+            postgresql_where=text("status = 'DRAFT'"),
+        ),
+        Index(
+            "workflow_version_published",
+            "workflow_id",
+            unique=True,
+            sqlite_where=text("status = 'PUBLISHED'"),
+            postgresql_where=text("status = 'PUBLISHED'"),
+        ),
+    )
 
     id: Mapped[Id]
     workflow_id: Mapped[int] = mapped_column(ForeignKey("workflow.id"))
@@ -105,7 +124,10 @@ _OPEN = text("status IN ('ACTIVE','WAITING','PAUSED','SUSPENDED','INCIDENT')")
 
 
 class Run(Base):
-    """One workflow running for one case; `seq` grows with every step and fences the next."""
+    """One workflow running for one case; `seq` grows with every step and fences the next.
+
+    `subject_id` is the payment plan that a run of the kind PAYMENT_PLAN is about.
+    """
 
     __tablename__ = "run"
     __table_args__ = (
@@ -130,13 +152,17 @@ class Run(Base):
     seq: Mapped[int] = mapped_column(default=0)
     wake_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     waits_for: Mapped[list[str]] = mapped_column(Json)
+    subject_id: Mapped[int | None] = mapped_column(BigInteger)
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     outcome: Mapped[str | None] = mapped_column(String(60))
 
 
 class RunStep(Base):
-    """One step a run took: the node it left and how."""
+    """One step a run took: the node it left and how.
+
+    `settings` are those the node looked at: name to value and source.
+    """
 
     __tablename__ = "run_step"
 
@@ -146,6 +172,7 @@ class RunStep(Base):
     visit: Mapped[int] = mapped_column()
     outcome: Mapped[str] = mapped_column(String(60))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
+    settings: Mapped[dict[str, Any] | None] = mapped_column(Json)
 
 
 class Timer(Base):

@@ -1,77 +1,27 @@
 """The node types that ship with finview; they register through the same hook as any plugin's."""
 
-from datetime import timedelta
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from finview.communications.wording import MESSAGES
 from finview.plugins.contracts.node import (
     CaseView,
+    CloseCase,
     Do,
+    End,
     Go,
-    PlanOutreach,
     PostCharges,
     Step,
-    Wait,
     WorkflowNode,
 )
 from finview.plugins.hookspecs import hookimpl
-
-OUTREACH_DONE = "OUTREACH"
-_OUTCOMES = {"ACCEPTED": "sent", "REJECTED": "failed", "UNKNOWN": "failed"}
-
-
-class _Form(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class EmailSettings(_Form):
-    """Which message the node sends."""
-
-    template: str = Field(json_schema_extra={"enum": [*sorted(MESSAGES)]})
+from finview.workflows.forms import Form
+from finview.workflows.node_calls import CallNode
+from finview.workflows.node_conditions import ConditionNode
+from finview.workflows.node_messages import EmailNode, LetterNode, SmsNode
+from finview.workflows.node_people import EnrichmentNode, TaskNode, TicketNode
+from finview.workflows.node_waits import WaitEventNode, WaitNode
 
 
-class EmailNode(WorkflowNode[EmailSettings]):
-    """Plans one e-mail and waits until it was handed over."""
-
-    name = "email"
-    title = "E-mail"
-    Settings = EmailSettings
-    ports = ("sent", "no_address", "failed")
-
-    def run(self, case: CaseView, config: EmailSettings) -> Step:
-        """Plan on entering; leave by the outcome of the outreach."""
-        if case.event is None:
-            if not case.has_email:
-                return Go(port="no_address")
-            plan = PlanOutreach(channel="EMAIL", template=config.template)
-            return Do(effects=(plan,), then=Wait(events=(OUTREACH_DONE,)))
-        return Go(port=_OUTCOMES.get(str(case.event.payload.get("state")), "failed"))
-
-
-class WaitSettings(_Form):
-    """How long the node waits."""
-
-    days: int = Field(0, ge=0, le=730)
-    hours: int = Field(0, ge=0, le=24 * 30)
-
-
-class WaitNode(WorkflowNode[WaitSettings]):
-    """Waits some days or hours."""
-
-    name = "wait"
-    title = "Wait"
-    Settings = WaitSettings
-    ports = ("done",)
-
-    def run(self, case: CaseView, config: WaitSettings) -> Step:
-        """Wait from the instant the node was entered."""
-        until = (case.entered_at or case.now) + timedelta(days=config.days, hours=config.hours)
-        return Go(port="done") if case.now >= until else Wait(until=until)
-
-
-class ChargesSettings(_Form):
+class ChargesSettings(Form):
     """What the node posts."""
 
     what: Literal["COSTS", "INTEREST", "BOTH"] = "BOTH"
@@ -91,7 +41,26 @@ class ApplyChargesNode(WorkflowNode[ChargesSettings]):
         return Do(effects=(effect,), then=Go(port="done"))
 
 
-class EndSettings(_Form):
+class CloseSettings(Form):
+    """Why the case is closed; a paid one closes by itself."""
+
+    reason: Literal["WRITTEN_OFF", "WITHDRAWN"]
+
+
+class CloseNode(WorkflowNode[CloseSettings]):
+    """Closes the case, gives up what is open, and ends the run."""
+
+    name = "close"
+    title = "Close the case"
+    Settings = CloseSettings
+    ports: ClassVar[tuple[str, ...]] = ()
+
+    def run(self, case: CaseView, config: CloseSettings) -> Step:  # noqa: ARG002  # the contract
+        """Close it."""
+        return Do(effects=(CloseCase(reason=config.reason),), then=End())
+
+
+class EndSettings(Form):
     """An end has no settings."""
 
 
@@ -104,11 +73,25 @@ class EndNode(WorkflowNode[EndSettings]):
     ports: ClassVar[tuple[str, ...]] = ()
 
     def run(self, case: CaseView, config: EndSettings) -> Step:  # noqa: ARG002  # the contract
-        """Never runs: a run that enters an end is over."""
-        raise AssertionError("an end is not run")
+        """End it."""
+        return End()
 
 
 @hookimpl
 def finview_workflow_nodes() -> list[type[WorkflowNode[Any]]]:
     """Return the built-in node types."""
-    return [EmailNode, WaitNode, ApplyChargesNode, EndNode]
+    return [
+        EmailNode,
+        LetterNode,
+        SmsNode,
+        CallNode,
+        WaitNode,
+        WaitEventNode,
+        ConditionNode,
+        ApplyChargesNode,
+        EnrichmentNode,
+        TaskNode,
+        TicketNode,
+        CloseNode,
+        EndNode,
+    ]

@@ -1,22 +1,23 @@
-"""Runs: started with a pinned version, seen as plain values, written back, ended."""
+"""Runs: started with a pinned version, seen as plain values, suspended, resumed, ended."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from pydantic import ValidationError
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from finview import clock
-from finview.cases.models import Case, Debtor, DebtorKind
-from finview.cases.statement import balances
-from finview.communications.facts import address_of
-from finview.communications.outreach import outcome_of, withdraw
-from finview.customers.models import BusinessUnit, Customer
+from finview.cases.tasks import withdraw_tasks
+from finview.communications.outreach import withdraw
 from finview.db.bulk import bulk_insert, reserve_ids
+from finview.db.jobs import Misconfigured, Rejected, RetryLater
+from finview.errors import NotFound, PluginMisconfigured, ProviderFailedError
 from finview.plugins.contracts.node import CaseView, EventView, Step
 from finview.plugins.guard import call
 from finview.plugins.manager import Plugins
-from finview.workflows.decide import RunState
+from finview.workflows.decide import NodeFailed, RunState
+from finview.workflows.events import RESUMED, TIMER
 from finview.workflows.graph import Node
 from finview.workflows.models import (
     Run,
@@ -26,14 +27,22 @@ from finview.workflows.models import (
     TimerState,
     WorkflowKind,
 )
-from finview.workflows.nodes import OUTREACH_DONE
 
 ACTING = (RunStatus.ACTIVE, RunStatus.WAITING)
-OPEN = (*ACTING, RunStatus.PAUSED, RunStatus.SUSPENDED, RunStatus.INCIDENT)
+RESTING = (RunStatus.PAUSED, RunStatus.SUSPENDED)
+OPEN = (*ACTING, *RESTING, RunStatus.INCIDENT)
+ENDED = "end"
+"""The outcome of a run whose graph has ended, while the run itself lasts as long as its reason."""
 
 
 def start_runs(
-    session: Session, cases: Iterable[tuple[int, int, int, int]], kind: WorkflowKind, at: datetime
+    session: Session,
+    cases: Iterable[tuple[int, int, int, int]],
+    kind: WorkflowKind,
+    at: datetime,
+    *,
+    status: RunStatus = RunStatus.ACTIVE,
+    subject_id: int | None = None,
 ) -> list[int]:
     """Start one run per (case, customer, portfolio, version) in bulk; a case has one per kind."""
     listed = list(cases)
@@ -51,8 +60,9 @@ def start_runs(
                 "version_id": version_id,
                 "visits": {},
                 "waits_for": [],
-                "status": RunStatus.ACTIVE,
+                "status": status,
                 "seq": 0,
+                "subject_id": subject_id,
                 "started_at": at,
             }
             for run_id, (case_id, customer_id, portfolio_id, version_id) in zip(
@@ -71,7 +81,7 @@ def state_of(run: Run) -> RunState:
         entered_at=run.entered_at,
         until=run.wake_at,
         events=tuple(run.waits_for),
-        ended=run.status in (RunStatus.DONE, RunStatus.STOPPED),
+        ended=run.status in (RunStatus.DONE, RunStatus.STOPPED) or run.outcome == ENDED,
     )
 
 
@@ -89,17 +99,27 @@ def arm(session: Session, run: Run, kind: TimerKind, due_at: datetime) -> None:
     )
 
 
-def end_run(session: Session, run: Run, status: RunStatus, outcome: str) -> None:
-    """End a run: its timers are void, what it planned and has not sent is withdrawn."""
-    run.status, run.outcome, run.ended_at = status, outcome, clock.now()
-    run.wake_at, run.waits_for = None, []
+def disarm(session: Session, run: Run, *kinds: TimerKind) -> None:
+    """Drop the timers of a run, all or those of some kinds."""
+    mine = [Timer.run_id == run.id, Timer.state != TimerState.DONE]
+    if kinds:
+        mine.append(Timer.kind.in_(kinds))
     session.execute(
         update(Timer)
-        .where(Timer.run_id == run.id, Timer.state != TimerState.DONE)
+        .where(*mine)
         .values(state=TimerState.DONE)
         .execution_options(synchronize_session=False)
     )
+
+
+def end_run(session: Session, run: Run, status: RunStatus, outcome: str) -> None:
+    """End a run: its timers and tasks are void, what it planned and has not sent is withdrawn."""
+    run.status, run.outcome, run.ended_at = status, outcome, clock.now()
+    run.wake_at, run.waits_for = None, []
+    session.flush()
+    disarm(session, run)
     withdraw(session, run.id)
+    withdraw_tasks(session, run.id)
 
 
 def acting_run(session: Session, case_id: int) -> Run | None:
@@ -121,63 +141,39 @@ def suspend(session: Session, run: Run) -> None:
     withdraw(session, run.id)
 
 
-def resume(session: Session, run: Run) -> EventView | None:
-    """Let a suspended run go on where it was; return the outcome of its message, if it waits for one.
+def resume(session: Session, run: Run) -> list[EventView]:
+    """Let a suspended run go on where it was; return what its node is to hear first.
 
-    Timers and events that came meanwhile found nobody: the timer is set anew.
+    Its timer found nobody meanwhile: it is set anew, or heard now if its time is past.
     """
     run.status = RunStatus.WAITING if run.node_id is not None else RunStatus.ACTIVE
     session.flush()
-    if run.wake_at is not None:
+    if run.node_id is None:
+        return []
+    heard = [EventView(type=RESUMED, at=clock.now())]
+    if run.wake_at is not None and run.wake_at <= clock.now():
+        heard.append(EventView(type=TIMER, at=run.wake_at))
+    elif run.wake_at is not None:
         arm(session, run, TimerKind.WAKE, run.wake_at)
-    if OUTREACH_DONE not in run.waits_for or run.node_id is None:
-        return None
-    state = outcome_of(session, run.id, run.node_id, run.visits.get(run.node_id, 1))
-    if state is None:
-        return None
-    return EventView(type=OUTREACH_DONE, at=clock.now(), payload={"state": state})
-
-
-def view_of(session: Session, case: Case) -> CaseView:
-    """Return what nodes may know of a case, read once per advance."""
-    debtor = session.get_one(Debtor, case.debtor_id)
-    unit = session.get_one(
-        BusinessUnit, session.get_one(Customer, case.customer_id).business_unit_id
-    )
-    zone = str(unit.company.get("timeZone") or "Europe/Berlin")
-    balance = balances(session, [case.id], clock.today(zone))[case.id]
-    return CaseView(
-        id=case.id,
-        number=case.number,
-        now=clock.now(),
-        currency=case.currency,
-        open_minor=balance.open.minor,
-        balances={
-            "PRINCIPAL": balance.principal.minor,
-            "COST": balance.costs.minor,
-            "INTEREST": balance.interest.minor,
-        },
-        status=case.status,
-        debtor_kind="BUSINESS" if debtor.kind == DebtorKind.BUSINESS else "CONSUMER",
-        locale=debtor.locale,
-        zone=zone,
-        opened_on=case.opened_at.date(),
-        has_email=address_of(session, debtor.id) is not None,
-    )
+    return heard
 
 
 def runner(plugins: Plugins) -> Callable[[Node, CaseView], Step]:
-    """Return the function that runs a node's type through the guard."""
+    """Return the function that runs a node's type through the guard; it raises `NodeFailed`."""
 
     def run(node: Node, case: CaseView) -> Step:
-        provider = plugins.node(node.type)
-        config = provider.Settings.model_validate(dict(node.config))
-        step: Step = call(provider, "run", (case, config))
+        try:
+            provider = plugins.node(node.type)
+        except (NotFound, PluginMisconfigured, Misconfigured, ProviderFailedError):
+            raise NodeFailed("NODE_TYPE_GONE", node.type) from None
+        try:
+            config = provider.Settings.model_validate(dict(node.config))
+        except ValidationError as error:
+            raise NodeFailed("NODE_SETTINGS", str(error.errors()[0]["msg"])[:200]) from None
+        try:
+            step: Step = call(provider, "run", (case, config))
+        except (ProviderFailedError, RetryLater, Rejected, Misconfigured) as failure:
+            raise NodeFailed("NODE_FAILED", str(failure)[:200]) from None
         return step
 
     return run
-
-
-def ends(plugins: Plugins) -> Callable[[Node], bool]:
-    """Return the test for nodes that end a run: their type has no ports."""
-    return lambda node: not plugins.node(node.type).ports

@@ -1,11 +1,9 @@
 """The workflows every database is born with, and which version serves a case."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from finview.customers.models import Bucket
@@ -13,13 +11,30 @@ from finview.db.lists import one_of
 from finview.errors import Invalid, NotFound
 from finview.i18n import N_, sentences
 from finview.plugins.manager import Plugins
-from finview.workflows.graph import NodeType, check, read
+from finview.workflows.definitions import digest, publish, versions_of
 from finview.workflows.models import VersionStatus, Workflow, WorkflowKind, WorkflowVersion
 
-sentences({"WORKFLOW_KIND": N_("This is not a main workflow of this customer.")})
+sentences(
+    {
+        "WORKFLOW_KIND": N_("This is not a main workflow of this customer."),
+        "WORKFLOW_UNPUBLISHED": N_("This workflow was never published."),
+    }
+)
 
-# Node types that wait at least an hour; a loop must contain one (checked at publishing).
-_WAITING = {"wait", "wait_event", "phone_call", "manual_task"}
+_PORTS = ("sent", "bounced", "no_address", "not_allowed", "failed")
+
+
+def _email(name: str, template: str, then: str) -> Mapping[str, Any]:
+    """Return a node that goes on the same way whatever became of its e-mail."""
+    return {
+        "id": name,
+        "type": "email",
+        "config": {"template": template},
+        "ports": dict.fromkeys(_PORTS, then),
+    }
+
+
+_NOTHING: Mapping[str, Any] = {"start": "end", "nodes": [{"id": "end", "type": "end"}]}
 
 SHIPPED: Mapping[WorkflowKind, tuple[str, Mapping[str, Any]]] = {
     WorkflowKind.BREATHING_SPACE: (
@@ -27,12 +42,7 @@ SHIPPED: Mapping[WorkflowKind, tuple[str, Mapping[str, Any]]] = {
         {
             "start": "notice",
             "nodes": [
-                {
-                    "id": "notice",
-                    "type": "email",
-                    "config": {"template": "breathing_space_notice"},
-                    "ports": {"sent": "end", "no_address": "end", "failed": "end"},
-                },
+                _email("notice", "breathing_space_notice", "end"),
                 {"id": "end", "type": "end"},
             ],
         },
@@ -47,9 +57,20 @@ SHIPPED: Mapping[WorkflowKind, tuple[str, Mapping[str, Any]]] = {
                     "type": "email",
                     "config": {"template": "first_demand"},
                     "ports": {
+                        **dict.fromkeys(("bounced", "no_address", "not_allowed"), "first_letter"),
+                        "failed": "first_letter",
                         "sent": "two_weeks",
-                        "no_address": "two_weeks",
-                        "failed": "two_weeks",
+                    },
+                },
+                {
+                    "id": "first_letter",
+                    "type": "letter",
+                    "config": {"template": "first_demand"},
+                    # Nobody is reminded of what nobody has told them.
+                    "ports": {
+                        "sent": "two_weeks",
+                        **dict.fromkeys(("returned", "no_address", "not_allowed"), "end"),
+                        "failed": "end",
                     },
                 },
                 {
@@ -58,12 +79,46 @@ SHIPPED: Mapping[WorkflowKind, tuple[str, Mapping[str, Any]]] = {
                     "config": {"days": 14},
                     "ports": {"done": "reminder"},
                 },
+                _email("reminder", "reminder", "end"),
+                {"id": "end", "type": "end"},
+            ],
+        },
+    ),
+    # The plan's own messages come by its instalments, and a hold is silence: their graphs may add.
+    WorkflowKind.PAYMENT_PLAN: (N_("Payment plan"), _NOTHING),
+    WorkflowKind.ON_HOLD: (N_("On hold"), _NOTHING),
+    WorkflowKind.RETRY: (
+        N_("Retry with new data"),
+        {
+            "start": "email",
+            "nodes": [
                 {
-                    "id": "reminder",
+                    "id": "email",
                     "type": "email",
-                    "config": {"template": "reminder"},
-                    "ports": {"sent": "end", "no_address": "end", "failed": "end"},
+                    "config": {"template": "first_demand", "bounce_hours": 24},
+                    "ports": {
+                        "sent": "two_weeks",
+                        **dict.fromkeys(("bounced", "no_address", "not_allowed"), "letter"),
+                        "failed": "letter",
+                    },
                 },
+                {
+                    "id": "letter",
+                    "type": "letter",
+                    "config": {"template": "first_demand"},
+                    "ports": {
+                        "sent": "two_weeks",
+                        **dict.fromkeys(("returned", "no_address", "not_allowed"), "end"),
+                        "failed": "end",
+                    },
+                },
+                {
+                    "id": "two_weeks",
+                    "type": "wait",
+                    "config": {"days": 14},
+                    "ports": {"done": "reminder"},
+                },
+                _email("reminder", "reminder", "end"),
                 {"id": "end", "type": "end"},
             ],
         },
@@ -72,65 +127,19 @@ SHIPPED: Mapping[WorkflowKind, tuple[str, Mapping[str, Any]]] = {
 
 
 def install(session: Session, plugins: Plugins) -> None:
-    """Publish the shipped workflows where they are missing; doing so again changes nothing."""
+    """Publish the shipped workflows where they are missing; doing so again changes nothing.
+
+    One that nobody has ever edited follows what this release ships: its next runs do.
+    """
     for kind, (name, graph) in SHIPPED.items():
         key = f"shipped.{kind.lower()}"
-        if session.scalar(select(Workflow.id).where(Workflow.key == key)) is None:
+        found = session.execute(
+            select(Workflow.lock_version, WorkflowVersion.sha256)
+            .join(WorkflowVersion, WorkflowVersion.workflow_id == Workflow.id)
+            .where(Workflow.key == key, WorkflowVersion.status == VersionStatus.PUBLISHED)
+        ).one_or_none()
+        if found is None or (found.lock_version == 1 and found.sha256 != digest(graph)):
             publish(session, plugins, key=key, name=name, kind=kind, graph=graph)
-
-
-def publish(
-    session: Session,
-    plugins: Plugins,
-    *,
-    key: str,
-    name: str,
-    kind: WorkflowKind,
-    graph: Mapping[str, Any],
-    customer_id: int | None = None,
-) -> WorkflowVersion:
-    """Check a graph and publish it as the next version of a workflow; raises `Invalid`.
-
-    Runs go on with the version they started with.
-    """
-    check(read(graph), node_types(plugins), kind)
-    workflow = session.scalars(select(Workflow).where(Workflow.key == key)).one_or_none()
-    if workflow is None:
-        workflow = Workflow(key=key, name=name, kind=kind, customer_id=customer_id)
-        session.add(workflow)
-        session.flush()
-    newest = select(func.max(WorkflowVersion.n)).where(WorkflowVersion.workflow_id == workflow.id)
-    session.execute(
-        update(WorkflowVersion)
-        .where(
-            WorkflowVersion.workflow_id == workflow.id,
-            WorkflowVersion.status == VersionStatus.PUBLISHED,
-        )
-        .values(status=VersionStatus.RETIRED)
-    )
-    version = WorkflowVersion(
-        workflow_id=workflow.id,
-        n=(session.scalar(newest) or 0) + 1,
-        graph=dict(graph),
-        sha256=hashlib.sha256(orjson.dumps(graph, option=orjson.OPT_SORT_KEYS)).hexdigest(),
-        status=VersionStatus.PUBLISHED,
-    )
-    session.add(version)
-    session.flush()
-    return version
-
-
-def node_types(plugins: Plugins) -> dict[str, NodeType]:
-    """Return every node type that is loaded, as the check of a graph needs it."""
-    found: dict[str, NodeType] = {}
-    for name in plugins.providers("workflow_node"):
-        provider = plugins.node(name)
-        found[name] = NodeType(
-            ports=tuple(provider.ports),
-            problem=_problem_of(provider.Settings),
-            waits=name in _WAITING,
-        )
-    return found
 
 
 def version_for(
@@ -186,20 +195,9 @@ def _best(found: Sequence[Any], customer_id: int, named: int | None) -> Any:
     )
 
 
-def check_choice(workflow: Workflow, *, customer_id: int) -> None:
-    """Raise `Invalid` unless a bucket of this customer may choose the workflow."""
+def check_choice(session: Session, workflow: Workflow, *, customer_id: int) -> None:
+    """Raise `Invalid` unless a bucket of this customer may choose the workflow, and it can run."""
     if workflow.kind != WorkflowKind.MAIN or workflow.customer_id not in (None, customer_id):
         raise Invalid("WORKFLOW_KIND", path=("input", "workflowId"))
-
-
-def _problem_of(settings: Any) -> Any:
-    from pydantic import ValidationError
-
-    def problem(config: Mapping[str, Any]) -> str | None:
-        try:
-            settings.model_validate(dict(config))
-        except ValidationError as error:
-            return str(error.errors(include_url=False)[0]["msg"])
-        return None
-
-    return problem
+    if versions_of(session, [workflow.id])[workflow.id].published is None:
+        raise Invalid("WORKFLOW_UNPUBLISHED", path=("input", "workflowId"))

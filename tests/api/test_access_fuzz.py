@@ -58,12 +58,14 @@ ONE_SIDED = {
     "BusinessUnitConnection": "as BusinessUnit",
     "FinancialsPreview": "reckoned from what the one who asks gives",
     "ImportField": "the same for everybody",
+    "OutboundHold": "the agency's own",
     "Plugin": "the agency's own",
     "PluginProvider": "as Plugin",
     "Upload": "seen by the one alone who announced it",
     "Viewer": "the one who asks",
     "Workflow": "the shipped ones are the agency's own",
     "WorkflowConnection": "as Workflow",
+    "WorkflowSimulation": "reckoned for whoever asks, and stored nowhere",
 }
 """Types that are not on the sides of customers, with the reason; they must be reached, too."""
 
@@ -73,6 +75,7 @@ ANY = ("id", "subjectId")
 
 UNREACHED = {
     "InvitationInfo": "for whoever holds the link of a mail, without signing in",
+    "SimulatedStep": "what a simulation of a case and a workflow by their ids comes to",
     "Upload": "gone into an import, or of the one who announced it",
 }
 """Types no walk meets, with the reason."""

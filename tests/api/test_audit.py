@@ -73,7 +73,8 @@ def test_the_log_is_for_administrators(agency: Agency, role: Role) -> None:
 def test_every_mutation_is_tried_by_a_test_that_watches_the_log() -> None:
     """`audited` (finview/testing/audited.py) looks at every mutation of the tests beside this one."""
     folder = Path(finview.__file__).parent.parent / "tests"
-    tests = [p.read_text() for room in ("api", "journeys") for p in (folder / room).glob("*.py")]
+    rooms = ("api", "communications", "journeys")
+    tests = [p.read_text() for room in rooms for p in (folder / room).glob("*.py")]
     text = "\n".join(
         [*tests, *(p.read_text() for p in (folder.parent / "finview/testing").glob("*.py"))]
     )

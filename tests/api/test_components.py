@@ -9,7 +9,7 @@ from finview.testing.factories import Agency
 
 TYPED = """components { costs { kind amount percent min max mode rule tiers { upTo amount percent } }
   lumpSum interest { kind percent points startsOn afterDays dayCount } admin vat vatPercent
-  commissionPercent outerOrder innerOrder }"""
+  commissionPercent commissionInterestPercent commissionCostsPercent outerOrder innerOrder }"""
 PREVIEW = """query($input: FinancialsPreviewInput!) { bucketFinancialsPreview(input: $input) {
   balance { principal { amount } interest { amount } costs { amount } open { amount } }
   lines { on kind amount { amount } text rule ruleVersion citation provisional inputs }
@@ -40,6 +40,7 @@ def test_the_typed_form_and_the_json_say_the_same(agency: Agency) -> None:
         "costs": {"kind": "TIERED", "mode": "SLICE", "tiers": tiers, "max": "250"},
         "interest": {"kind": "BASE_PLUS", "points": "5", "startsOn": "INVOICE_DATE"},
         "commissionPercent": "20",
+        "commissionCostsPercent": "100",
         "outerOrder": "DE_497",
     }
     one = create(agency, name="Typed", components=typed)["bucket"]
@@ -51,6 +52,8 @@ def test_the_typed_form_and_the_json_say_the_same(agency: Agency) -> None:
     ]
     assert one["components"]["interest"]["startsOn"] == "INVOICE_DATE"
     assert one["components"]["vat"] == "NEVER"
+    shares = [one["components"][f"commission{of}Percent"] for of in ("", "Interest", "Costs")]
+    assert shares == ["20", None, "100"]
 
 
 @pytest.mark.parametrize("language", ["de", "en"])

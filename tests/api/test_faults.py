@@ -27,9 +27,10 @@ def quick(settings: Settings) -> Iterator[Services]:
 
 
 def lent(services: Services) -> int:
-    """Return how many connections are out of the pools."""
-    engines = {services.db.reader.engine, services.db.writer.engine}
-    return sum(engine.pool.checkedout() for engine in engines)  # type: ignore[attr-defined]  # a QueuePool
+    """Return how many connections are out of the pools and in use."""
+    pools = {engine.pool for engine in (services.db.reader, services.db.writer)}
+    out = sum(pool.checkedout() for pool in pools)  # type: ignore[attr-defined]  # QueuePools
+    return out - len(services.db.kept)
 
 
 def admin(services: Services, *statements: str) -> None:

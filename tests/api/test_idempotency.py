@@ -13,6 +13,7 @@ from finview.api.engine.documents import core_schema
 from finview.db import idempotency
 from finview.db.base import Base
 from finview.db.runtime import Services
+from finview.testing.call_centre import plan_call
 from finview.testing.client import Client, client_for
 from finview.testing.factories import Agency, consumer, table
 from finview.testing.fixtures import At
@@ -118,6 +119,12 @@ def booked(story: Story) -> Given:
     return {"paymentId": one["id"], "reason": "returned"}
 
 
+def overpaid(story: Story) -> Given:
+    much = {**payment(story), "amount": {"amount": "900.00", "currency": "EUR"}}
+    send(story.client, "paymentRecord", {**much, "idempotencyKey": "before"})
+    return {"caseId": case_of(story), "reason": "too much"}
+
+
 def planned(story: Story) -> Given:
     send(story.client, "paymentPlanCreate", plan(story))
     query = """{ cases(first: 1) { nodes { balance { open { amount currency } } } } }"""
@@ -135,8 +142,29 @@ def closing(story: Story) -> Given:
     return {"caseId": case_of(story), "closeReason": "WRITTEN_OFF", "note": "insolvent"}
 
 
+def a_statement(story: Story) -> Given:
+    path = story.agency.services.settings.data_dir / "bank.csv"
+    path.write_text("Datum;Betrag;Verwendungszweck\n02.11.2026;5,00;Danke\n")
+    return {"uploadId": story.client.upload(path), "businessUnitId": story.agency.unit}
+
+
+def waiting(story: Story) -> Given:
+    send(story.client, "bankStatementImport", a_statement(story))
+    story.client.drain()
+    (line,) = story.client.ask("{ bankLines { nodes { id } } }")["bankLines"]["nodes"]
+    return {"bankLineId": line["id"], "caseId": case_of(story)}
+
+
+def called(story: Story) -> Given:
+    plan_call(story.agency.services)
+    story.client.drain()
+    (task,) = story.client.ask("{ tasks { nodes { id } } }")["tasks"]["nodes"]
+    return {"taskId": task["id"], "result": "NOT_REACHED"}
+
+
 PERSON = {"kind": "CONSUMER", "firstName": "Ida", "lastName": "Roth"}
 COLLEAGUE = {"email": "neu@inkasso.example", "name": "Ida Roth", "role": "OPERATOR"}
+WORKFLOW = {"name": "Slowly", "kind": "RETRY", "graph": {"start": "a", "nodes": []}}
 
 # Where the story stands, what is sent, and what is changed to be another input.
 CASES: dict[str, tuple[str, Callable[[Story], Given], Given]] = {
@@ -165,12 +193,17 @@ CASES: dict[str, tuple[str, Callable[[Story], Given], Given]] = {
     "paymentRecord": ("LAUNCHED", payment, {"reference": "another"}),
     "paymentPlanCreate": ("LAUNCHED", plan, {"instalments": 4}),
     "settlementAgree": ("LAUNCHED", settlement, {"payBy": "2027-04-01"}),
+    "paymentRefund": ("LAUNCHED", overpaid, {"reason": "another"}),
     "paymentReverse": ("LAUNCHED", booked, {"reason": "another"}),
     "paymentPlanChange": ("LAUNCHED", planned, {"reason": "another"}),
     "caseChargeAdjust": ("LAUNCHED", adjustment, {"reason": "another"}),
+    "callOutcomeRecord": ("LAUNCHED", called, {"result": "REACHED"}),
     "caseClose": ("LAUNCHED", closing, {"note": "another"}),
+    "bankStatementImport": ("REVIEW", a_statement, {"businessUnitId": "bu_99"}),
+    "bankLineAssign": ("LAUNCHED", waiting, {"caseId": "cas_99"}),
     "debtorCreate": ("REVIEW", lambda _: PERSON, {"firstName": "Ada"}),
     "debtorUpdate": ("LAUNCHED", lambda _: {"reference": "A 1"}, {"reference": "A 2"}),
+    "workflowCreate": ("REVIEW", lambda _: WORKFLOW, {"name": "Another"}),
     "userCreate": ("REVIEW", lambda _: COLLEAGUE, {"name": "Ada Roth"}),
     "userUpdate": ("REVIEW", lambda _: {"name": "Ida Roth"}, {"name": "Ada Roth"}),
 }  # fmt: skip

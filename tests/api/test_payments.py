@@ -182,12 +182,13 @@ def test_a_plan_suspends_the_workflow_until_it_is_broken(story: Story, case: str
     assert total == round(float(found["balance"]["open"]["amount"]) * 100)
     assert [part["dueOn"] for part in parts] == ["2026-11-05", "2026-12-05", "2027-01-05"]
     story.client.drain()
-    assert [run["state"] for run in seen(story, case)["runs"]] == ["SUSPENDED"]
+    assert [run["state"] for run in seen(story, case)["runs"]] == ["SUSPENDED", "WAITING"]
     with clock.standing_at(LAUNCH_DAY + timedelta(days=10)):
         story.client.drain()
         broken = seen(story, case)
     assert (broken["status"], broken["paymentPlan"]) == ("ACTIVE", None)
-    assert broken["runs"] == waits
+    main, plan = broken["runs"]
+    assert ([main], plan["kind"], plan["state"]) == (waits, "PAYMENT_PLAN", "DONE")
 
 
 def test_nothing_is_sent_while_a_settlement_is_kept_and_it_goes_on_when_it_lapses(
@@ -266,3 +267,46 @@ def test_all_parts_paid_the_case_closes_when_nothing_accrued(story: Story, case:
         part["amount"] for part in parts
     ]
     assert (found["status"], found["closeReason"]) == ("CLOSED", "PAID_IN_FULL")
+
+
+def test_what_was_overpaid_is_listed_until_it_is_refunded(at: At) -> None:
+    story = at("LINKED")
+    case = str(story.cases("id")[0]["id"])
+    asked = "{ cases(where: {overpaid: true}) { nodes { id balance { overpaid { amount } } } } }"
+    listed = "{ cases(where: {overpaid: false}) { totalCount } }"
+    assert paying(story.client, case, "500.00")["errors"] == []
+    (found,) = story.client.ask(asked)["cases"]["nodes"]
+    over = found["balance"]["overpaid"]["amount"]
+    assert (found["id"], float(over) > 300) == (case, True)
+    assert story.client.ask(listed)["cases"]["totalCount"] == 1
+    given = {"caseId": case, "reason": "paid twice", "idempotencyKey": "r"}
+    much = story.client.attempt("paymentRefund", CASE, **given, amount={"amount": "499.00", **EUR})
+    path = ["input", "amount", "amount"]
+    assert failed(much) == ("INVALID", "REFUND_ABOVE_OVERPAID", path)
+    done = story.client.do("paymentRefund", CASE, **given)
+    assert done["timeline"]["nodes"][0]["kind"] == "TIMELINE_REFUNDED"
+    assert story.client.ask(asked)["cases"]["nodes"] == []
+    again = story.client.attempt("paymentRefund", CASE, **{**given, "idempotencyKey": "s"})
+    assert failed(again) == ("STATE", "REFUND_NOTHING", ["input", "caseId"])
+
+
+def test_a_plan_says_why_its_costs_are_not_charged(story: Story, case: str) -> None:
+    given: dict[str, Any] = {"caseId": case, "instalments": 2, "firstDueOn": "2026-12-01"}
+    future = {**given, "costNoticeDeliveredOn": "2026-11-03"}
+    refused = story.client.attempt("paymentPlanCreate", CASE, **future)
+    path = ["input", "costNoticeDeliveredOn"]
+    assert failed(refused) == ("INVALID", "PLAN_NOTICE_FUTURE", path)
+    found = story.client.do("paymentPlanCreate", CASE, **given)
+    told = {entry["kind"]: entry["text"] for entry in found["timeline"]["nodes"]}
+    assert "Textform" in told["TIMELINE_PLAN_COSTS_NOT"] or (
+        "text form" in told["TIMELINE_PLAN_COSTS_NOT"]
+    )
+
+
+def test_the_costs_of_a_plan_follow_its_notice(story: Story, case: str) -> None:
+    before = float(seen(story, case)["balance"]["costs"]["amount"])
+    given = {"caseId": case, "instalments": 2, "firstDueOn": "2026-12-01"}
+    found = story.client.do("paymentPlanCreate", CASE, **given, costNoticeDeliveredOn="2026-11-02")
+    fees = [x for x in found["statement"] if x["rule"] in ("de.rvg.1000.plan", "de.rvg.7002")]
+    assert [line["amount"]["amount"] for line in fees] == ["36.05", "7.21"]
+    assert float(found["balance"]["costs"]["amount"]) == round(before + 43.26, 2)

@@ -76,4 +76,7 @@ def test_mutations_sort_by_their_noun_and_answer_with_errors() -> None:
         payload = core_schema().type_map[str(field.type).strip("!")]
         assert str(payload.fields["errors"].type) == "[UserError!]!", name
         verb = {"id", "caseId", "reason", "input", "idempotencyKey", "where"}
+        verb |= {"outcome", "port"}  # a choice, of a task and of a run
+        verb |= {"scopeId", "channel"}  # what a general stop is about
+        verb |= {"customerId", "from", "to", "currency"}  # with whom to settle which period
         assert set(field.args) <= verb | secrets, name

@@ -17,7 +17,7 @@ from finview.cases.components import Breathing, Financials
 from finview.cases.financials import link
 from finview.cases.lifecycle import launch
 from finview.cases.models import CloseReason
-from finview.cases.payments import record_payment
+from finview.cases.receipts import record_payment
 from finview.cases.reversal import reverse_payment
 from finview.cases.statement import balances, statement
 from finview.cases.verify import verify

@@ -17,8 +17,8 @@ from finview.cases.financials import link
 from finview.cases.ledger_models import LedgerEntry, LedgerTxn
 from finview.cases.lifecycle import launch
 from finview.cases.models import Case, CloseReason, Invoice, Settlement
-from finview.cases.payments import record_payment
 from finview.cases.plans import cancel_plan, change_plan, create_plan, plans_of
+from finview.cases.receipts import record_payment
 from finview.cases.reversal import reverse_payment
 from finview.cases.settlement import agree_settlement, cancel_settlement
 from finview.cases.statement import balances, statement

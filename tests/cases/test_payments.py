@@ -19,7 +19,8 @@ from finview.cases.financials import link
 from finview.cases.ledger_models import LedgerEntry, LedgerTxn
 from finview.cases.lifecycle import close, end_breathing, launch
 from finview.cases.models import Case, CaseStatus, CloseReason
-from finview.cases.payments import payments_of, record_payment
+from finview.cases.payments import payments_of
+from finview.cases.receipts import record_payment
 from finview.cases.statement import balances, statement
 from finview.db import Database
 from finview.db.events import EventInbox

@@ -23,8 +23,8 @@ from finview.cases.models import (
     CloseReason,
     PaymentPlan,
 )
-from finview.cases.payments import record_payment
 from finview.cases.plans import create_plan, plans_of, split_plan
+from finview.cases.receipts import record_payment
 from finview.cases.statement import balances
 from finview.db import Database
 from finview.errors import FinviewError, Invalid, State

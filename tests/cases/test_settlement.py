@@ -23,8 +23,8 @@ from finview.cases.models import (
     Settlement,
     TimelineEntry,
 )
-from finview.cases.payments import record_payment
 from finview.cases.plans import create_plan
+from finview.cases.receipts import record_payment
 from finview.cases.settlement import agree_settlement
 from finview.cases.statement import balances, statement
 from finview.db import Database

@@ -45,7 +45,7 @@ def test_tampering_behind_the_triggers_is_found(
     with database.reading() as session:
         (found,) = verify(session).faults
         assert (found.txn_id, found.case_id, found.what) == (1, first.id, fault)
-        assert verify(session, second.id).faults == ()
+        assert verify(session, [second.id]).faults == ()
 
 
 @pytest.mark.both_databases

@@ -24,7 +24,7 @@ def demo(tmp_path_factory):
     printed: list[str] = []
     patched.setattr("sys.stdout.write", printed.append, raising=False)
     try:
-        status = main(["demo", "--data", str(folder), "--no-serve", "--json"])
+        status = main(["demo", "--data", str(folder), "--no-serve", "--days", "24", "--json"])
     finally:
         patched.undo()
     assert status == 0
@@ -59,6 +59,24 @@ def test_the_breathing_space_is_seen_to_end(demo):
     assert (before["status"], after["status"]) == ("BREATHING_SPACE", "ACTIVE")
     assert before["balance"]["costs"]["amount"] == "0.00"
     assert float(after["balance"]["costs"]["amount"]) > 0
+
+
+def test_calls_are_made_and_addresses_traced_each_once(demo):
+    found = demo[1]["months"]
+    assert found["sent"]["CALL"] == found["call_centre"]["keys"] == found["call_centre"]["rang"]
+    assert sum(found["calls"].values()) == found["sent"]["CALL"] > 0
+    searches = found["tracing_service"]
+    assert found["traces"]["FOUND"] > 0
+    ended = found["traces"]["FOUND"] + found["traces"].get("NOT_FOUND", 0)
+    assert searches["charged"] == searches["asked"] == ended
+    cents = round(float(found["trace_costs"]) * 100)
+    assert cents == 120 * searches["charged"]
+
+
+def test_the_story_of_a_case_is_told_in_order(demo):
+    told = demo[1]["months"]["timeline"]
+    assert [entry["on"] for entry in told] == sorted(entry["on"] for entry in told)
+    assert any("A call was requested" in entry["text"] for entry in told)
 
 
 def test_the_token_signs_in(demo):

@@ -47,6 +47,20 @@ def test_a_matcher_is_bound_to_a_customer(run, data):
     assert [b["provider"] for b in listed] == ["standard"]
 
 
+def test_providers_of_a_list_have_positions(run, data):
+    settings = '{"url": "https://trace.example", "api_key": "k", "cost_per_attempt": "1.20"}'
+    for position in ("1", "0"):
+        # Switched off, so that nobody asks the service whether the key is right.
+        given = ("enricher", "trace-http", "--position", position, "--disabled")
+        assert run("plugins", "bind", *given, "--settings", settings, "--json").status == 0
+    listed = run("plugins", "list", "--json").json["bindings"]
+    assert [(b["provider"], b["position"]) for b in listed] == [
+        ("trace-http", 0),
+        ("trace-http", 1),
+    ]
+    assert run("plugins", "bind", "matcher", "standard", "--position", "1").status == 1
+
+
 def test_an_unknown_provider_is_refused(run, data):
     assert run("plugins", "bind", "matcher", "nobody", "--json").status == 1
     assert run("plugins", "bind", "matcher", "standard", "--settings", "[1]").status == 1

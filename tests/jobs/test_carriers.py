@@ -62,7 +62,8 @@ def working(services: Services, *, threads: int) -> Iterator[EmbeddedWorker]:
 def ended(database: Database) -> Callable[[], bool]:
     def none_left() -> bool:
         with database.reading() as session:
-            wanted = select(func.count()).where(Job.state != State.DONE)
+            # What recurs by schedule has work of its own, for which nothing is set up here.
+            wanted = select(func.count()).where(Job.state != State.DONE, Job.kind.like("toy.%"))
             return session.scalar(wanted) == 0
 
     return none_left

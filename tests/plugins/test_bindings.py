@@ -13,6 +13,7 @@ from finview.errors import NotFound, PluginMisconfigured
 from finview.plugins import bindings, guard
 from finview.plugins.config import Vault
 from finview.plugins.contracts.email import Accepted, EmailSender
+from finview.plugins.contracts.enricher import Enricher
 from finview.plugins.contracts.matcher import MatchBatch, Party
 from finview.plugins.contracts.provider import NoSettings
 from finview.plugins.errors import Misconfigured
@@ -69,6 +70,20 @@ class System(EmailSender[NoSettings]):
         return [Accepted() for _ in emails]
 
 
+class Tracer(Enricher[AcmeSettings]):
+    """Of a slot that takes a list of providers."""
+
+    name = "acme"
+    title = "Acme"
+    Settings = AcmeSettings
+
+    def quote(self, requests: Any) -> Any:
+        raise NotImplementedError
+
+    def trace(self, requests: Any) -> Any:
+        raise NotImplementedError
+
+
 @pytest.fixture
 def acme() -> ModuleType:
     """A plugin module as one would be imported."""
@@ -77,7 +92,12 @@ def acme() -> ModuleType:
     def finview_email_senders() -> list[type[EmailSender[Any]]]:
         return [Acme, System]
 
+    @hookimpl
+    def finview_enrichers() -> list[type[Enricher[Any]]]:
+        return [Tracer]
+
     module = ModuleType("acme_plugin")
+    module.finview_enrichers = finview_enrichers  # type: ignore[attr-defined] # made here
     module.finview_email_senders = finview_email_senders  # type: ignore[attr-defined] # made here
     return module
 
@@ -89,10 +109,16 @@ def plugins(settings: Settings, acme: ModuleType) -> Plugins:
 
 @pytest.fixture
 def bind(database, plugins):
-    def bound(scope: ScopeRef, provider: str = "acme", settings: Any = None, **more: Any) -> Any:
+    def bound(
+        scope: ScopeRef,
+        provider: str = "acme",
+        settings: Any = None,
+        slot: str = "email",
+        **more: Any,
+    ) -> Any:
         given = {"key": TOKEN} if settings is None and provider == "acme" else settings or {}
         with database.unit() as session:
-            return bindings.bind(session, plugins, scope, "email", provider, given, by=None, **more)
+            return bindings.bind(session, plugins, scope, slot, provider, given, by=None, **more)
 
     return bound
 
@@ -140,12 +166,22 @@ def test_unbinding_lets_the_next_scope_serve(bind, resolve, database):
 
 
 def test_an_ordered_list_is_taken_whole_from_the_nearest_scope(bind, plugins, database):
-    bind(SYSTEM, settings=at(9))
-    bind(CUSTOMER, settings=at(2), position=1)
-    bind(CUSTOMER, settings=at(1), position=0)
+    bind(SYSTEM, settings=at(9), slot="enricher")
+    bind(CUSTOMER, settings=at(2), slot="enricher", position=1)
+    bind(CUSTOMER, settings=at(1), slot="enricher", position=0)
     with database.reading() as session:
-        found = bindings.resolve_all(session, plugins, CHAIN, "email")
-    assert [b.provider.settings.url for b in found] == ["https://1.example", "https://2.example"]
+        found = bindings.resolve_all(session, plugins, CHAIN, "enricher")
+        placed = [bindings.resolve_place(session, plugins, CHAIN, "enricher", n) for n in range(3)]
+    wanted = ["https://1.example", "https://2.example"]
+    assert [b.provider.settings.url for b in found] == wanted
+    assert [b.provider.settings.url for b in placed] == [*wanted, wanted[-1]]
+
+
+@pytest.mark.parametrize(("slot", "position"), [("email", 1), ("enricher", -1), ("enricher", 100)])
+def test_a_position_needs_a_slot_that_is_a_list(bind, slot, position):
+    with pytest.raises(PluginMisconfigured) as refused:
+        bind(CUSTOMER, slot=slot, position=position)
+    assert refused.value.params["reason"] == "SLOT_POSITION"
 
 
 def test_the_instance_is_kept_until_the_settings_change(bind, resolve):

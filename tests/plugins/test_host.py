@@ -11,6 +11,7 @@ from finview.i18n import translate
 from finview.plugins import errors
 from finview.plugins.contracts.host import Host
 from finview.plugins.http import Budget, is_public, public_client
+from finview.settings import Settings
 from finview.testing.identities import identities
 
 
@@ -34,6 +35,23 @@ def test_public_addresses_are(address):
 def test_the_client_refuses_the_own_network(url):
     with Host("acme").http as client, pytest.raises(httpx.ConnectError, match="not a public"):
         client.get(url)
+
+
+def test_in_development_a_plugin_may_call_this_machine_and_nothing_else_of_the_network():
+    with identities() as server:
+        port = int(server.issuer.rpartition(":")[2])
+        for host in (Host("acme", loopback=True), Host("acme", trusted=[("127.0.0.1", port)])):
+            with host.http as client:
+                assert client.get(f"{server.issuer}/keys").status_code == 200
+                with pytest.raises(httpx.ConnectError, match="not a public"):
+                    client.get(f"http://10.0.0.1:{port}/")
+
+
+def test_the_installation_names_what_plugins_may_call_inside():
+    given = Settings(plugin_hosts="trace.intern:8443, [fd00::1]:80")
+    assert given.trusted_hosts == {("trace.intern", 8443), ("fd00::1", 80)}
+    with pytest.raises(ValueError, match="no host:port"):
+        Settings(plugin_hosts="trace.intern")
 
 
 def test_a_name_that_also_leads_inside_is_refused(monkeypatch):

@@ -20,6 +20,8 @@ from finview.errors import (
     IdempotencyMismatch,
     Invalid,
     NotFound,
+    Several,
+    Verbatim,
     describe,
 )
 
@@ -87,7 +89,9 @@ def at(*path: str) -> Iterator[None]:
 
 
 def camel(name: str) -> str:
-    """Return a snake_case name as the schema spells it."""
+    """Return a snake_case name as the schema spells it; a `Verbatim` one as it is."""
+    if isinstance(name, Verbatim):
+        return str(name)
     head, *rest = name.split("_")
     return head + "".join(part.capitalize() for part in rest)
 
@@ -131,7 +135,8 @@ def mutate(
         if stale:
             failure.path = failure.path or ("input", "lockVersion")
         answered = {field: _as_it_is(ctx, about or _target(given))} if stale else {}
-        return payload(**answered, errors=[user_error(failure, ctx.locale)])
+        told = failure.faults if isinstance(failure, Several) else (failure,)
+        return payload(**answered, errors=[user_error(one, ctx.locale) for one in told])
 
 
 def _version_of(given: Any) -> int | None:

@@ -62,7 +62,11 @@ class ImportColumnInput:
 
     index: int = f(description="Its position, from 0.")
     field: str | None = f(default=None, description="null ignores the column")
-    options: JSON | None = f(default=None, description="e.g. {dateOrder: DMY, decimal: COMMA}")
+    options: JSON | None = f(
+        default=None,
+        description="e.g. {dateOrder: DMY, decimal: COMMA}; of an amount {amountIs: OPEN} or "
+        "INVOICED, where the header doesn't tell.",
+    )
 
 
 @strawberry.input(description="The mapping to confirm or change.")
@@ -239,6 +243,7 @@ def import_fields(info: Info, debtor_kind: DebtorKind) -> list[ImportField]:
             label=translate(field.label, info.context.locale),
             required=field.name in required,
             kind=field.kind,
+            meaning=translate(field.meaning, info.context.locale) if field.meaning else None,
         )
         for field in fields_for(debtor_kind.value)
     ]

@@ -84,6 +84,9 @@ class ImportField:
     label: str = f(description="Its name for people, in the caller's language.")
     required: bool = f(description="Whether every file needs a column for it.")
     kind: str = f(description="What its values are: text, date, amount …")
+    meaning: str | None = f(
+        description="What its values mean, in the caller's language; null: what the name says."
+    )
 
 
 @strawberry.type(description="What the reader noticed and went on with.")
@@ -107,7 +110,7 @@ class ImportColumn:
     margin: float = f(description="Its lead over the second best field.")
     decided_by: str = f(description="auto, memory, suggested, ignored, or the person's e-mail.")
     evidence: JSON = f(description="Why: name hits, value facts, memory, rules.")
-    options: JSON = f(description="How its values are read: decimal, dateOrder.")
+    options: JSON = f(description="How its values are read: decimal, dateOrder, amountIs.")
 
 
 @strawberry.type(description="Rows by section; they always add up to `total`.")

@@ -1,16 +1,18 @@
 """The law pack of Germany: base rate, default, RVG costs, lump sum, limitation, first letter."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, time
 from typing import Any, ClassVar
 
 from finview.cases.packs import de_dates, de_fees, de_rates
 from finview.plugins.contracts.jurisdiction import (
     Charge,
     ClaimFacts,
+    ContactRules,
     DefaultStart,
     Jurisdiction,
     Rates,
+    Rule,
 )
 from finview.plugins.contracts.provider import NoSettings
 
@@ -25,6 +27,30 @@ FIRST_LETTER: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("AUTHORITY", ("authority_name", "authority_address", "authority_contact")),
 )
 """The eight parts of § 13a(1) RDG in its order, and the data each of them needs."""
+
+DAYS_OF_REST = Rule(
+    id="de.contact.days_of_rest",
+    citation="Art. 140 GG with Art. 139 WRV, holiday acts of the Länder: Sundays and holidays rest",
+    source="no statute names hours for calls: those of a working day are our reading; to be verified",
+    verified_on=de_rates.VERIFIED_ON,
+)
+CALL_CAPS = Rule(
+    id="de.contact.caps",
+    citation="no statute; § 238 StGB and § 240 StGB set the outer limits, the caps are those of "
+    "12 CFR § 1006.14(b)(2)",
+    source="our reading, to be verified",
+    verified_on=de_rates.VERIFIED_ON,
+)
+_WEEK = (*((time(8), time(20)),) * 5, (time(9), time(18)), None)
+CONTACT = ContactRules(
+    hours={"CALL": _WEEK, "SMS": _WEEK},
+    holidays=True,
+    max_calls=7,
+    per_days=7,
+    talk_gap_days=7,
+    zone="Europe/Berlin",
+    rules=(DAYS_OF_REST, CALL_CAPS),
+)
 
 _ONLY_IF = {
     "INTEREST": "claims_interest",
@@ -93,3 +119,7 @@ class Germany(Jurisdiction[NoSettings]):
             if due and any(data.get(name) in (None, "") for name in needed):
                 lacking.append(part)
         return tuple(lacking)
+
+    def contact_rules(self, debtor_kind: str) -> ContactRules:  # noqa: ARG002  # the same for both
+        """Return the hours of working days for calls and text messages; others have none."""
+        return CONTACT

@@ -1,8 +1,8 @@
 """German reckoning of days: holidays, default, limitation, retention."""
 
 from datetime import date, timedelta
-from functools import cache
 
+from finview.cases.public_holidays import GERMANY, public_holidays
 from finview.plugins.contracts.jurisdiction import ClaimFacts, DefaultStart, Rule
 
 VERIFIED_ON = date(2026, 11, 22)
@@ -25,22 +25,11 @@ RETENTION_YEARS = {"BOOK": 10, "VOUCHER": 8, "LETTER": 6}
 """Full years after the year of the record (§ 147 AO, § 257 HGB; vouchers since 2025)."""
 
 _TERM_DAYS = 30
-# Fixed nationwide holidays; Unity Day since 1990.
-_FIXED = ((1, 1), (5, 1), (10, 3), (12, 25), (12, 26))
-# Days from Easter Sunday: Good Friday, Easter Monday, Ascension, Whit Monday.
-_FROM_EASTER = (-2, 1, 39, 50)
 
 
-@cache
 def holidays(year: int) -> frozenset[date]:
-    """Return the holidays of the whole of Germany; those of single states are not among them.
-
-    Reformation Day 2017 was one, once, everywhere.
-    """
-    easter = _easter(year)
-    days = {date(year, month, day) for month, day in _FIXED}
-    days |= {easter + timedelta(days=n) for n in _FROM_EASTER}
-    return frozenset(days | ({date(2017, 10, 31)} if year == 2017 else set()))
+    """Return the holidays of the whole of Germany; those of single states are not among them."""
+    return public_holidays(GERMANY, year)
 
 
 def working_day(day: date) -> date:
@@ -102,15 +91,3 @@ def _years_later(day: date, years: int) -> date:
         return day.replace(year=day.year + years)
     except ValueError:
         return date(day.year + years, 2, 28)
-
-
-def _easter(year: int) -> date:
-    """Return Easter Sunday of the Gregorian calendar (Meeus, Jones, Butcher)."""
-    a, (b, c) = year % 19, divmod(year, 100)
-    (d, e), g = divmod(b, 4), (8 * b + 13) // 25
-    h = (19 * a + b - d - g + 15) % 30
-    i, k = divmod(c, 4)
-    m = (32 + 2 * e + 2 * i - h - k) % 7
-    n = (a + 11 * h + 19 * m) // 433
-    month = (h + m - 7 * n + 90) // 25
-    return date(year, month, (h + m - 7 * n + 33 * month + 19) % 32)

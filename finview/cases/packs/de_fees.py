@@ -190,7 +190,10 @@ def lump_sum(claim: ClaimFacts) -> Charge | None:
 
 
 def plan_costs(claim: ClaimFacts) -> tuple[Charge, ...]:
-    """Return what a payment agreement adds: the settlement fee and the rest of the flat rate."""
+    """Return what a payment agreement adds: the settlement fee and the rest of the flat rate.
+
+    The flat rate of no. 7002 is one for all fees of the matter: what was charged of it counts.
+    """
     if claim.currency != EUR or claim.principal_minor <= 0:
         return ()
     table = table_of(claim.mandate_on or VERIFIED_ON)
@@ -200,4 +203,12 @@ def plan_costs(claim: ClaimFacts) -> tuple[Charge, ...]:
         "rate": "0.7",
         "lawFrom": table.valid_from.isoformat(),
     }
-    return (Charge(amount_minor=fee, rule=PLAN, inputs=inputs),)
+    charged = dict(claim.charged)
+    fees = sum(minor for rule, minor in charged.items() if rule in RULES)
+    rest = max(flat(fees + fee) - charged.get(FLAT.id, 0), 0)
+    told = {"base": minor_text(fees + fee, EUR), "percent": "20", "max": "20.00"}
+    already = {"charged": minor_text(charged.get(FLAT.id, 0), EUR)}
+    return (
+        Charge(amount_minor=fee, rule=PLAN, inputs=inputs),
+        Charge(amount_minor=rest, rule=FLAT, inputs={**told, **already}),
+    )

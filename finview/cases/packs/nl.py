@@ -1,12 +1,18 @@
 """The law pack of the Netherlands: extrajudicial collection costs by tiers."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, time
 from typing import ClassVar
 
 from finview.cases.costs import Tier, slice_costs
 from finview.money import minor_text
-from finview.plugins.contracts.jurisdiction import Charge, ClaimFacts, Jurisdiction, Rule
+from finview.plugins.contracts.jurisdiction import (
+    Charge,
+    ClaimFacts,
+    ContactRules,
+    Jurisdiction,
+    Rule,
+)
 from finview.plugins.contracts.provider import NoSettings
 
 VERIFIED_ON = date(2026, 11, 22)
@@ -16,6 +22,22 @@ BIK = Rule(
     source="secondary sources, to be verified",
     verified_on=VERIFIED_ON,
     valid_from=date(2012, 7, 1),
+)
+CAREFUL = Rule(
+    id="nl.contact.careful",
+    citation="Wet kwaliteit incassodienstverlening (careful contact); hours and caps are our reading",
+    source="secondary sources, to be verified",
+    verified_on=VERIFIED_ON,
+)
+_WEEK = (*((time(8), time(20)),) * 5, (time(9), time(17)), None)
+CONTACT = ContactRules(
+    hours={"CALL": _WEEK, "SMS": _WEEK},
+    holidays=True,
+    max_calls=7,
+    per_days=7,
+    talk_gap_days=7,
+    zone="Europe/Amsterdam",
+    rules=(CAREFUL,),
 )
 LEAST, MOST = 4_000, 677_500
 TIERS = (
@@ -53,3 +75,7 @@ class Netherlands(Jurisdiction[NoSettings]):
             return ()
         inputs = {"principal": minor_text(claim.principal_minor, "EUR"), "rounding": "HALF_UP"}
         return (Charge(amount_minor=costs(claim.principal_minor), rule=BIK, inputs=inputs),)
+
+    def contact_rules(self, debtor_kind: str) -> ContactRules:  # noqa: ARG002  # the same for both
+        """Return careful hours as we read them; e-mails and letters have no hours."""
+        return CONTACT

@@ -1,12 +1,13 @@
 """The law pack of the United Kingdom: late payment of businesses, the statutory moratorium."""
 
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from typing import ClassVar
 
 from finview.money import RATE_SCALE, minor_text
 from finview.plugins.contracts.jurisdiction import (
     Charge,
     ClaimFacts,
+    ContactRules,
     DefaultStart,
     Jurisdiction,
     Rates,
@@ -51,6 +52,28 @@ CHECKED_UNTIL = date(2026, 12, 31)
 _TERM_DAYS = 30
 _LUMP_SUMS = ((100_000, 4_000), (1_000_000, 7_000))
 _LUMP_SUM_ABOVE = 10_000
+REASONABLE_TIMES = Rule(
+    id="uk.contact.times",
+    citation="FCA CONC 7.9.4R (reasonable times); the hours are our reading, no rule names them",
+    source=_SOURCE,
+    verified_on=VERIFIED_ON,
+)
+FREQUENCY = Rule(
+    id="uk.contact.frequency",
+    citation="FCA CONC 7.9 names no number; the caps are those of 12 CFR § 1006.14(b)(2)",
+    source=_SOURCE,
+    verified_on=VERIFIED_ON,
+)
+_WEEK = (*((time(8), time(20)),) * 5, (time(9), time(17)), None)
+CONTACT = ContactRules(
+    hours={"CALL": _WEEK, "SMS": _WEEK},
+    holidays=True,
+    max_calls=7,
+    per_days=7,
+    talk_gap_days=7,
+    zone="Europe/London",
+    rules=(REASONABLE_TIMES, FREQUENCY),
+)
 MORATORIUM_DAYS = 60
 CRISIS_DAYS_AFTER = 30
 
@@ -125,3 +148,11 @@ class UnitedKingdom(Jurisdiction[NoSettings]):
         amount = lump_sum(claim.principal_minor)
         inputs = {"invoice": minor_text(claim.principal_minor, "GBP")}
         return Charge(amount_minor=amount, rule=LUMP_SUM, inputs=inputs)
+
+    def contact_rules(self, debtor_kind: str) -> ContactRules:  # noqa: ARG002  # the same for both
+        """Return reasonable times as we read them; e-mails and letters have no hours."""
+        return CONTACT
+
+    def moratorium(self, entered_on: date) -> tuple[date, date]:
+        """Return the standard breathing space; one of a crisis has its end from the register."""
+        return moratorium(entered_on)

@@ -83,6 +83,9 @@ class _Session:
             self.send("tick")
 
     def run(self) -> None:
+        if self._request["what"] == "lines":
+            self._bank_lines()
+            return
         kind = sniff.classify(self._file, self._filename, self._limits)
         reader = self._reader(kind)
         options = ReaderOptions(
@@ -98,6 +101,14 @@ class _Session:
             self._probe(kind, reader, survey, options)
         else:
             self._rows(reader, survey, options)
+        self.send("end")
+
+    def _bank_lines(self) -> None:
+        from finview.imports.reading import statement_child
+
+        statement_child.stream(
+            self._file, self._filename, self._limits, self._request["readers"], self.send
+        )
         self.send("end")
 
     def _raw_scan(self) -> dict[str, Any]:
@@ -259,7 +270,10 @@ def main() -> None:
     if request is None:
         return
     warnings.simplefilter("ignore")
-    _preload(request["path"])
+    if request["what"] == "lines":
+        import_module("finview.imports.reading.statement_child")
+    else:
+        _preload(request["path"])
     confine(Limits(**request["limits"]))
     try:
         _answer(request, out)
@@ -280,7 +294,9 @@ def _answer(request: dict[str, Any], out: BinaryIO) -> None:
     except MemoryError:
         failure = {"reason": "READER_LIMIT", "params": {}}
     except _UNREADABLE as error:
-        failure = {"reason": "WORKBOOK_UNREADABLE", "params": {"detail": type(error).__name__}}
+        bank = request["what"] == "lines"
+        reason = "BANK_FILE_UNREADABLE" if bank else "WORKBOOK_UNREADABLE"
+        failure = {"reason": reason, "params": {"detail": type(error).__name__}}
     frames.write(out, {"t": "fail", **failure})
 
 

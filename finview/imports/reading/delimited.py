@@ -48,7 +48,7 @@ def detect_encoding(file: BinaryIO) -> Encoding:
     """Return byte order mark, else strict UTF-8, else the legacy encoding with German letters.
 
     German letters count 2, usual French and typographic signs 1, any other sign -2. A best score
-    below 1, or a tie, is a doubt (decision 11: charset libraries got 3 of 3 such files wrong).
+    below 1, or a tie, is a doubt (charset libraries got 3 of 3 such files wrong).
     """
     file.seek(0)
     head = file.read(sniff.HEAD_BYTES)

@@ -11,7 +11,7 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds of one reading, each with its unit in the name (imports.md 3.5, decision 23)."""
+    """Bounds of one reading, each with its unit in the name."""
 
     upload_bytes_max: int = 100 * MIB
     zip_entries_max: int = 2_000
@@ -46,7 +46,7 @@ class Limits:
 
 
 class Refused(Exception):
-    """The file is not read; `reason` is a fine code of imports.md 3.5."""
+    """The file is not read; `reason` is a fine code."""
 
     def __init__(self, reason: str, **params: Any) -> None:
         super().__init__(reason)

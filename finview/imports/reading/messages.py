@@ -35,6 +35,27 @@ REASONS = sentences(
         ),
         "NO_DATA_ROWS": N_("The file has no data below its header."),
         "SHEET_UNKNOWN": N_("The workbook has no sheet named {sheet}."),
+        "BANK_FILE_TYPE": N_(
+            "This is no bank statement that can be read. Please upload CAMT.053 (XML) or CSV."
+        ),
+        "BANK_FILE_UNREADABLE": N_(
+            "The bank statement is damaged or incomplete. Please export it again and upload that."
+        ),
+        "BANK_FILE_DTD": N_(
+            "The bank statement contains declarations that are used for attacks; it is not read."
+        ),
+        "BANK_FILE_NO_AMOUNT": N_("The file has no column of amounts."),
+        "BANK_FILE_NO_DATE": N_("The file has no column of booking or value dates."),
+        "BANK_FILE_AMOUNT": N_("Entry or line {line}: “{text}” is not an amount."),
+        "BANK_FILE_DATE": N_("Entry or line {line}: “{text}” is not a date."),
+        "BANK_FILE_CURRENCY": N_("Entry or line {line}: “{text}” is not a currency."),
+        "BANK_FILE_DATES_UNCLEAR": N_(
+            "The dates could mean day and month or month and day. Please export the file with unmistakable dates, such as 2026-04-03."
+        ),
+        "BANK_FILE_LINES": N_(
+            "The bank statement has more than {limit} lines. Please export a shorter period."
+        ),
+        "BANK_FILE_READER": N_("The reader {reader} gave a line that is not right: {why}."),
     }
 )
 

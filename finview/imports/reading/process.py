@@ -39,7 +39,7 @@ def probe(
 
     `sheet`, `encoding`, `delimiter`, `header_row` are a person's choice where given; `readers`
     names readers of plugins as "module:Class". Raises FileUnreadable, FileEncrypted, FileTooLarge
-    or FileType with the fine reason of imports.md 3.5; Invalid SHEET_UNKNOWN.
+    or FileType with the fine reason; Invalid SHEET_UNKNOWN.
     """
     request = {"what": "probe", "sheet": sheet, "encoding": encoding, "delimiter": delimiter}
     with Child(path, filename, limits, request, readers) as child:

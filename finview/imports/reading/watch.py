@@ -34,7 +34,7 @@ _ERRORS: dict[str, type[FinviewError]] = {
     **dict.fromkeys(
         (
             "UNSUPPORTED_FILE_TYPE", "NOT_A_WORKBOOK", "UNSUPPORTED_HTML_AS_XLS",
-            "UNSUPPORTED_LEGACY_FORMAT",
+            "UNSUPPORTED_LEGACY_FORMAT", "BANK_FILE_TYPE",
         ),
         FileType,
     ),
@@ -46,7 +46,7 @@ _KILLED_BY_LIMIT = frozenset(
 
 
 def refusal(reason: str, **params: Any) -> FinviewError:
-    """Return the error that carries a fine reason of imports.md 3.5."""
+    """Return the error that carries a fine reason."""
     return _ERRORS.get(reason, FileUnreadable)(reason, **params)
 
 
@@ -114,7 +114,7 @@ class Child:
                     raise refusal(
                         reason if reason in messages.REASONS else "FILE_CORRUPT", **params
                     )
-                case {"t": "file" | "sheet" | "rows"} if frame is not None:
+                case {"t": "file" | "sheet" | "rows" | "lines"} if frame is not None:
                     yield frame
                 case _:
                     raise self._died()

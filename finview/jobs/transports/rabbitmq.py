@@ -15,6 +15,8 @@ from finview.jobs.carriers import (
     CarriedConsumer,
     CarrierAway,
     Transport,
+    bundle_size,
+    bundles,
     message_of,
 )
 from finview.jobs.claims import Claim
@@ -66,8 +68,8 @@ class RabbitCarrier(RabbitmqBroker):
         try:
             self._ensure_queue(name)
             channel = self.channel
-            for claim in claims:
-                channel.basic_publish("", name, message_of(name, claim).encode(), kept)
+            for bundle in bundles(claims, bundle_size(len(claims))):
+                channel.basic_publish("", name, message_of(name, bundle).encode(), kept)
             self.connection.process_data_events(0)
         except _LOST as lost:
             raise self._away(lost) from lost

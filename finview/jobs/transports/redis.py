@@ -15,6 +15,8 @@ from finview.jobs.carriers import (
     CarriedConsumer,
     CarrierAway,
     Transport,
+    bundle_size,
+    bundles,
     message_of,
 )
 from finview.jobs.claims import Claim
@@ -51,9 +53,9 @@ class RedisCarrier(RedisBroker):
         The two commands are what dramatiq's own script does for one message.
         """
         messages: dict[Any, Any] = {}
-        for claim in claims:
-            key = f"{claim.id}.{claim.attempt}"
-            messages[key] = message_of(queue, claim, redis_message_id=key).encode()
+        for bundle in bundles(claims, bundle_size(len(claims))):
+            key = f"{bundle[0].id}.{bundle[0].attempt}"
+            messages[key] = message_of(queue, bundle, redis_message_id=key).encode()
         try:
             with self.client.pipeline(transaction=True) as pipe:
                 pipe.hset(f"{self.namespace}:{queue}.msgs", mapping=messages)

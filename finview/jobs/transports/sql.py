@@ -2,16 +2,17 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dramatiq.broker import Broker, Consumer, MessageProxy
 from dramatiq.message import Message
 
 from finview.db.runtime import Services
-from finview.jobs.carriers import Transport, claims_in, message_of
-from finview.jobs.claims import claim, release
+from finview.jobs.carriers import Transport, bundles, claims_in, message_of
+from finview.jobs.claims import Claim, claim, release
 from finview.jobs.process import process_of
+from finview.jobs.runner import is_short
 
 LONG = "bulk"
 
@@ -25,6 +26,7 @@ class SqlBroker(Broker):
         super().__init__(middleware=[])
         self.services = services
         self.stopping = process_of(services).stopping
+        self._consumers: dict[str, SqlConsumer] = {}
 
     def declare_queue(self, queue_name: str) -> None:
         """Make a queue known to the worker."""
@@ -35,7 +37,13 @@ class SqlBroker(Broker):
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 1000) -> Consumer:
         """Return an iterator over claims of a queue; `timeout` in milliseconds."""
-        return SqlConsumer(self, queue_name, prefetch, timeout / 1000)
+        made = SqlConsumer(self, queue_name, prefetch, timeout / 1000)
+        self._consumers[queue_name] = made
+        return made
+
+    def more(self, queue: str, done: int) -> Sequence[Claim]:
+        """Free the slots of `done` claims that a thread has run; return what it may run next."""
+        return self._consumers[queue].more(done)
 
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
         """Refuse: work is a row, written by `finview.db.jobs.enqueue`."""
@@ -50,6 +58,8 @@ class SqlConsumer(Consumer):
     """Claims rows in batches: a transaction for half a buffer of short jobs, not one for each.
 
     Jobs of the queue `bulk` take long: none is kept waiting here that another process could do.
+    SQLite has one writer: more threads would only hand its turn to each other, so there one thread
+    runs the short jobs of a queue and claims the next ones itself.
     """
 
     def __init__(self, broker: SqlBroker, queue: str, prefetch: int, timeout_s: float) -> None:
@@ -57,41 +67,64 @@ class SqlConsumer(Consumer):
         self._database = broker.services.db
         self._queue = queue
         ahead = queue != LONG
-        self._prefetch = BUFFERS * prefetch if ahead else max(1, prefetch // 2)
+        threads = max(1, prefetch // 2)
+        self._prefetch = BUFFERS * prefetch if ahead else threads
+        self._alone = self._database.lock is not None
+        self._sharers = 1 if self._alone else threads
         self._batch_min = self._prefetch // 2 if ahead else 1
-        self._more = False
+        self._expects = False
         self._timeout_s = timeout_s
         self._claimed: deque[Message[Any]] = deque()
         self._guard = threading.Lock()
         self._out = 0
 
     def __next__(self) -> MessageProxy | None:
-        """Return the next claim, or None after waiting for one in vain."""
-        if self._claimed:
-            return MessageProxy(self._claimed.popleft())
+        """Return the next claims, or None after waiting for some in vain."""
         wake = self._database.wake
         seen = wake.rings(self._queue)
-        free = self._prefetch - self._out
-        taken = []
-        if free >= self._batch_min and not self._broker.stopping.is_set():
-            taken = claim(self._database, self._queue, free, look=not self._more)
-            self._more = len(taken) == free
-        if not taken:
-            wake.wait(self._queue, seen, self._timeout_s)
-            return None
-        with self._guard:
-            self._out += len(taken)
-        for one in taken:
-            self._claimed.append(message_of(self._queue, one))
-        return MessageProxy(self._claimed.popleft())
+        if not self._claimed:
+            self._claimed.extend(self._message(bundle) for bundle in self._claim())
+        if self._claimed:
+            return MessageProxy(self._claimed.popleft())
+        wake.wait(self._queue, seen, self._timeout_s)
+        return None
 
-    def ack(self, message: MessageProxy) -> None:  # noqa: ARG002 -- dramatiq's signature
-        """Free the slot; called by the handler's thread."""
+    def more(self, done: int) -> Sequence[Claim]:
+        """Free the slots of `done` claims that a thread has run; return what it may run next."""
         with self._guard:
-            self._out -= 1
+            self._out -= done
             roomy = self._prefetch - self._out >= self._batch_min
-        if roomy:
+        first: Sequence[Claim] = ()
+        if roomy and self._alone:
+            found = self._claim(look=False)
+            if found and is_short(found[0][0].kind):
+                first = found.pop(0)
+            self._claimed.extend(self._message(bundle) for bundle in found)
+        if self._claimed or (roomy and not first):
             self._database.wake.ring(self._queue)  # look before the time-out
+        return first
+
+    def _claim(self, *, look: bool = True) -> list[Sequence[Claim]]:
+        """Claim as many as there is room for, in the bundles that share a thread."""
+        with self._guard:
+            free = self._prefetch - self._out
+            if free < self._batch_min or self._broker.stopping.is_set():
+                return []
+            self._out += free
+        taken: list[Claim] = []
+        try:
+            taken = claim(self._database, self._queue, free, look=look and not self._expects)
+        finally:
+            with self._guard:
+                self._out -= free - len(taken)
+        self._expects = len(taken) == free
+        return list(bundles(taken, max(1, -(-len(taken) // self._sharers))))
+
+    def _message(self, bundle: Sequence[Claim]) -> Message[Any]:
+        return message_of(self._queue, bundle)
+
+    def ack(self, message: MessageProxy) -> None:
+        """Nothing is to be told: `more` has freed the slots."""
 
     nack = ack
 
@@ -99,7 +132,7 @@ class SqlConsumer(Consumer):
         """Make rows ready again whose handlers never started."""
         claims = claims_in(messages)
         if claims:
-            release(self._database, claims)
+            release(self._database, [one.fence for one in claims])
 
     def close(self) -> None:
         """Give back what was claimed but not handed on."""
@@ -109,7 +142,8 @@ class SqlConsumer(Consumer):
 
 def make(services: Services) -> Transport:
     """Return the transport."""
-    return Transport(SqlBroker(services))
+    broker = SqlBroker(services)
+    return Transport(broker, more=broker.more)
 
 
 def ping(_url: str) -> None:

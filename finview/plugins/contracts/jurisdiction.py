@@ -1,8 +1,8 @@
 """The jurisdiction slot: one country's rules on default, interest, costs and time, as dated data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, time
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel
@@ -34,7 +34,8 @@ class Rule:
 class ClaimFacts:
     """What a rule may depend on; amounts are minor units of `currency`.
 
-    `mandate_on` is the day the agency was engaged, `contested` whether the debtor objects.
+    `mandate_on` is the day the agency was engaged, `contested` whether the debtor objects,
+    `charged` the costs that stand on the case already, by the ids of their rules.
     """
 
     debtor_kind: Literal["CONSUMER", "BUSINESS"]
@@ -44,6 +45,7 @@ class ClaimFacts:
     due_on: date | None = None
     mandate_on: date | None = None
     contested: bool = False
+    charged: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,30 @@ class Charge:
     amount_minor: int
     rule: Rule
     inputs: dict[str, Any] = field(default_factory=dict)
+
+
+Hours = tuple[time, time] | None
+"""From when to before when on a local day; None: closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactRules:
+    """When and how often people in a country may be contacted.
+
+    `hours` has for a channel (EMAIL, LETTER, SMS, CALL) the hours of the seven days of a week,
+    Monday first; a channel that is left out has none. With `holidays`, public holidays are closed
+    for every channel that has hours. Calls: at most `max_calls` attempts in `per_days` days, none
+    within `talk_gap_days` days of a conversation, whose own day is the first of them. `zone` is the
+    only one of the country, None where there are several. `rules` say where all of it stands.
+    """
+
+    hours: Mapping[str, tuple[Hours, ...]]
+    holidays: bool
+    max_calls: int
+    per_days: int
+    talk_gap_days: int
+    rules: tuple[Rule, ...]
+    zone: str | None = None
 
 
 class Jurisdiction(Provider[S]):
@@ -132,3 +158,11 @@ class Jurisdiction(Provider[S]):
     def first_letter_lacks(self, data: dict[str, Any]) -> tuple[str, ...]:  # noqa: ARG002  # as above
         """Return which statutory parts a first demand to a private person would lack."""
         return ()
+
+    def contact_rules(self, debtor_kind: str) -> ContactRules | None:  # noqa: ARG002  # as above
+        """Return when consumers or businesses may be contacted; None: the strictest default."""
+        return None
+
+    def moratorium(self, entered_on: date) -> tuple[date, date] | None:  # noqa: ARG002  # as above
+        """Return first and last day of the statutory moratorium entered on a day, if there is one."""
+        return None
