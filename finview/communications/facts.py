@@ -1,12 +1,12 @@
 """What a message needs to know of a case and its parties, read once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from finview.cases.closing import closing_facts
 from finview.cases.components import Breathing
@@ -39,26 +39,31 @@ class Address:
 _RANK = {PointState.CONFIRMED: 0, PointState.VALID: 1, PointState.NOT_CONFIRMED: 2}
 
 
+def _best(points: Iterable[Any]) -> Any:
+    """Return the best of contact points: confirmed before valid before new, then the oldest."""
+    return min(points, key=lambda row: (_RANK.get(PointState(row.state), 3), row.id), default=None)
+
+
+def _point_of(
+    session: Session, debtor_id: int, value: InstrumentedAttribute[str]
+) -> Address | None:
+    """Return the best point of the kind that `value` is a column of, never an INVALID one."""
+    kind: Any = value.class_
+    wanted = select(value.label("value"), kind.state, kind.id).where(
+        kind.debtor_id == debtor_id, kind.state != PointState.INVALID
+    )
+    best = _best(session.execute(wanted))
+    return Address(value=best.value, point_id=best.id) if best is not None else None
+
+
 def email_of(session: Session, debtor_id: int) -> Address | None:
-    """Return the debtor's best e-mail address: confirmed before valid before new, never INVALID."""
-    found = session.execute(
-        select(EmailPoint.address, EmailPoint.state, EmailPoint.id).where(
-            EmailPoint.debtor_id == debtor_id, EmailPoint.state != PointState.INVALID
-        )
-    ).all()
-    best = min(found, key=lambda row: (_RANK.get(PointState(row.state), 3), row.id), default=None)
-    return Address(value=best.address, point_id=best.id) if best is not None else None
+    """Return the debtor's best e-mail address."""
+    return _point_of(session, debtor_id, EmailPoint.address)
 
 
 def phone_of(session: Session, debtor_id: int) -> Address | None:
-    """Return the debtor's best phone number in E.164, by the same order."""
-    found = session.execute(
-        select(PhonePoint.e164, PhonePoint.state, PhonePoint.id).where(
-            PhonePoint.debtor_id == debtor_id, PhonePoint.state != PointState.INVALID
-        )
-    ).all()
-    best = min(found, key=lambda row: (_RANK.get(PointState(row.state), 3), row.id), default=None)
-    return Address(value=best.e164, point_id=best.id) if best is not None else None
+    """Return the debtor's best phone number in E.164."""
+    return _point_of(session, debtor_id, PhonePoint.e164)
 
 
 def postal_of(session: Session, debtor_id: int) -> Address | None:
@@ -68,8 +73,7 @@ def postal_of(session: Session, debtor_id: int) -> Address | None:
             PostalAddress.debtor_id == debtor_id, PostalAddress.state != PointState.INVALID
         )
     ).all()
-    whole = [row for row in found if row.city and (row.street or row.postcode)]
-    best = min(whole, key=lambda row: (_RANK.get(PointState(row.state), 3), row.id), default=None)
+    best = _best(row for row in found if row.city and (row.street or row.postcode))
     if best is None:
         return None
     street = " ".join(part for part in (best.street, best.house_no) if part)

@@ -77,6 +77,25 @@ _PEOPLE = (
     ("Karin", "Aschenbach", "Kirchplatz", "70173", "Stuttgart"),
     ("Lutz", "Degenhardt", "Waldstraße", "90402", "Nürnberg"),
 )
+_SYLLABLES = (
+    *("dorn", "falk", "grim", "hust", "jel", "kops", "lunt", "mirz", "nau", "pelk", "quist", "rab"),
+    *(
+        "stoff",
+        "tram",
+        "ulb",
+        "vonk",
+        "welz",
+        "xant",
+        "ybbs",
+        "zorn",
+        "bleu",
+        "chur",
+        "drax",
+        "elz",
+    ),
+    *("fjor", "gnat", "osch", "hax", "iller", "jung", "kroll", "luv", "moor", "nied", "ober"),
+    "prag",
+)
 _FIRMS = ("Nordlicht Handels", "Tischlerei Hagedorn", "Spedition Brinkmann", "Gartenbau Wrede")
 
 Row = dict[str, Any]
@@ -105,6 +124,18 @@ def consumer(n: int, **changes: Any) -> Row:
         "contract_subject": "Stromlieferung",
         "contract_date": date(2025, 1, 15),
     } | changes
+
+
+def stranger(n: int, **changes: Any) -> Row:
+    """Return a consumer's row whose name and street are like those of no other `n` below 2,000.
+
+    A matcher may take two of `consumer` for one person: twelve names and streets come again.
+    """
+    first, last = _SYLLABLES[n % 13], _SYLLABLES[13 + n // 13 % 13]
+    name = f"{last}{first}{_SYLLABLES[26 + n // 169]}".capitalize()
+    street = f"{first}{last}weg".capitalize()
+    mail = f"{name}{n}@example.org".lower()
+    return consumer(n, last_name=name, street=street, email=mail) | changes
 
 
 def business(n: int, **changes: Any) -> Row:

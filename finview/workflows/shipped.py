@@ -22,6 +22,7 @@ sentences(
 )
 
 _PORTS = ("sent", "bounced", "no_address", "not_allowed", "failed")
+_BY_POST = ("sent", "returned", "no_address", "not_allowed", "failed")
 
 
 def _email(name: str, template: str, then: str) -> Mapping[str, Any]:
@@ -32,6 +33,24 @@ def _email(name: str, template: str, then: str) -> Mapping[str, Any]:
         "config": {"template": template},
         "ports": dict.fromkeys(_PORTS, then),
     }
+
+
+def _demand(email: str, letter: str, *, then: str, **config: int) -> list[Mapping[str, Any]]:
+    """Return the first demand by e-mail, else by letter; who gets neither is not reminded of it."""
+    return [
+        {
+            "id": email,
+            "type": "email",
+            "config": {"template": "first_demand", **config},
+            "ports": {**dict.fromkeys(_PORTS, letter), "sent": then},
+        },
+        {
+            "id": letter,
+            "type": "letter",
+            "config": {"template": "first_demand"},
+            "ports": {**dict.fromkeys(_BY_POST, "end"), "sent": then},
+        },
+    ]
 
 
 _NOTHING: Mapping[str, Any] = {"start": "end", "nodes": [{"id": "end", "type": "end"}]}
@@ -52,27 +71,7 @@ SHIPPED: Mapping[WorkflowKind, tuple[str, Mapping[str, Any]]] = {
         {
             "start": "first_demand",
             "nodes": [
-                {
-                    "id": "first_demand",
-                    "type": "email",
-                    "config": {"template": "first_demand"},
-                    "ports": {
-                        **dict.fromkeys(("bounced", "no_address", "not_allowed"), "first_letter"),
-                        "failed": "first_letter",
-                        "sent": "two_weeks",
-                    },
-                },
-                {
-                    "id": "first_letter",
-                    "type": "letter",
-                    "config": {"template": "first_demand"},
-                    # Nobody is reminded of what nobody has told them.
-                    "ports": {
-                        "sent": "two_weeks",
-                        **dict.fromkeys(("returned", "no_address", "not_allowed"), "end"),
-                        "failed": "end",
-                    },
-                },
+                *_demand("first_demand", "first_letter", then="two_weeks"),
                 {
                     "id": "two_weeks",
                     "type": "wait",
@@ -92,26 +91,7 @@ SHIPPED: Mapping[WorkflowKind, tuple[str, Mapping[str, Any]]] = {
         {
             "start": "email",
             "nodes": [
-                {
-                    "id": "email",
-                    "type": "email",
-                    "config": {"template": "first_demand", "bounce_hours": 24},
-                    "ports": {
-                        "sent": "two_weeks",
-                        **dict.fromkeys(("bounced", "no_address", "not_allowed"), "letter"),
-                        "failed": "letter",
-                    },
-                },
-                {
-                    "id": "letter",
-                    "type": "letter",
-                    "config": {"template": "first_demand"},
-                    "ports": {
-                        "sent": "two_weeks",
-                        **dict.fromkeys(("returned", "no_address", "not_allowed"), "end"),
-                        "failed": "end",
-                    },
-                },
+                *_demand("email", "letter", then="two_weeks", bounce_hours=24),
                 {
                     "id": "two_weeks",
                     "type": "wait",
