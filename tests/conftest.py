@@ -36,6 +36,7 @@ hypothesis_settings.load_profile(
 LONGEST = {
     *("test_read_path.py", "test_access_fuzz.py", "test_mayhem.py", "test_processes.py"),
     *("test_kill.py", "test_carriers.py", "test_demo.py", "test_upload.py", "test_race.py"),
+    *("test_months.py", "test_deliveries.py"),
 }
 
 
