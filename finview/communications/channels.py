@@ -1,7 +1,7 @@
 """The one table of channels: which slot carries a contact, and how a planned row becomes an item."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from finview import clock
 from finview.cases.models import Case, Debtor
 from finview.communications.call_requests import request_of
-from finview.communications.compose import compose, compose_sms
+from finview.communications.compose import Parties, compose, compose_sms
 from finview.communications.facts import (
     Address,
     address_line,
@@ -62,12 +62,17 @@ class Carrier:
     answers: bool = False
 
 
+def _parties(session: Session, sending: Sending) -> Parties:
+    found = parties_of(session, sending.case, sending.debtor, locale=sending.debtor.locale)
+    return replace(found, address_traced=sending.address.traced)
+
+
 def _email(session: Session, sending: Sending) -> Email:
     debtor, today = sending.debtor, clock.today()
     message = compose(
         sending.row.template,
         claim_of(session, sending.case, today=today, params=sending.row.params),
-        parties_of(session, sending.case, debtor, locale=debtor.locale),
+        _parties(session, sending),
         locale=debtor.locale,
         today=today,
     )
@@ -90,7 +95,7 @@ def _sms(session: Session, sending: Sending) -> Sms:
         text=compose_sms(
             sending.row.template,
             claim_of(session, sending.case, today=today, params=sending.row.params),
-            parties_of(session, sending.case, debtor, locale=debtor.locale),
+            _parties(session, sending),
             locale=debtor.locale,
             today=today,
         ),
@@ -100,7 +105,7 @@ def _sms(session: Session, sending: Sending) -> Sms:
 
 def _letter(session: Session, sending: Sending) -> Letter:
     debtor, today = sending.debtor, clock.today(zone_of(sending.unit))
-    parties = parties_of(session, sending.case, debtor, locale=debtor.locale)
+    parties = _parties(session, sending)
     claim = claim_of(session, sending.case, today=today, params=sending.row.params)
     message = compose(sending.row.template, claim, parties, locale=debtor.locale, today=today)
     lines = (debtor.name, *sending.address.value.split("\n"))

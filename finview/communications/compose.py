@@ -59,6 +59,7 @@ class Parties:
     unit_company: Mapping[str, Any] = field(default_factory=dict)
     footer: str = ""
     reply_to: str = ""
+    address_traced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +168,8 @@ def _due(claim: Claim, parties: Parties, today: date) -> dict[str, str]:
         "ground": contract if claim.invoice_numbers else None,
         "interest": "interest" if claim.interest_minor > 0 else None,
         "costs": "costs" if claim.costs_minor > 0 else None,
+        # § 13a(1) no. 7 RDG: an address that the creditor did not name.
+        "address_origin": "address_origin" if parties.address_traced else None,
         "authority": "authority" if parties.unit_company.get("authority") else None,
         "privacy": "privacy" if parties.unit_company.get("privacyLink") else None,
         "instalment": claim.instalment.when(today) if claim.instalment is not None else None,

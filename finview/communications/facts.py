@@ -30,18 +30,36 @@ from finview.plugins.contracts.email import Mailbox
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """One contact point of a debtor: the address or number, and the row it stands in."""
+    """One contact point of a debtor: the address or number, and the row it stands in.
+
+    `traced`: we found it out ourselves, the creditor did not name it.
+    """
 
     value: str
     point_id: int
+    traced: bool = False
 
+
+TRACED = "enrichment:"
+"""How the source of a contact point begins that a tracing service has found."""
 
 _RANK = {PointState.CONFIRMED: 0, PointState.VALID: 1, PointState.NOT_CONFIRMED: 2}
 
 
 def _best(points: Iterable[Any]) -> Any:
-    """Return the best of contact points: confirmed before valid before new, then the oldest."""
-    return min(points, key=lambda row: (_RANK.get(PointState(row.state), 3), row.id), default=None)
+    """Return the best of contact points: confirmed before valid before new, then the oldest.
+
+    Among equals one that was traced comes first: it was looked for because the others were silent.
+    """
+
+    def order(row: Any) -> tuple[int, bool, int]:
+        return _RANK.get(PointState(row.state), 3), not _is_traced(row), row.id
+
+    return min(points, key=order, default=None)
+
+
+def _is_traced(point: Any) -> bool:
+    return bool(point.source.startswith(TRACED))
 
 
 def _point_of(
@@ -49,11 +67,13 @@ def _point_of(
 ) -> Address | None:
     """Return the best point of the kind that `value` is a column of, never an INVALID one."""
     kind: Any = value.class_
-    wanted = select(value.label("value"), kind.state, kind.id).where(
+    wanted = select(value.label("value"), kind.state, kind.id, kind.source).where(
         kind.debtor_id == debtor_id, kind.state != PointState.INVALID
     )
     best = _best(session.execute(wanted))
-    return Address(value=best.value, point_id=best.id) if best is not None else None
+    if best is None:
+        return None
+    return Address(value=best.value, point_id=best.id, traced=_is_traced(best))
 
 
 def email_of(session: Session, debtor_id: int) -> Address | None:
@@ -79,7 +99,8 @@ def postal_of(session: Session, debtor_id: int) -> Address | None:
     street = " ".join(part for part in (best.street, best.house_no) if part)
     place = " ".join(part for part in (best.postcode, best.city) if part)
     lines = (street, place, best.country or "")
-    return Address(value="\n".join(line for line in lines if line), point_id=best.id)
+    envelope = "\n".join(line for line in lines if line)
+    return Address(value=envelope, point_id=best.id, traced=_is_traced(best))
 
 
 def claim_of(

@@ -35,13 +35,13 @@ def _email(name: str, template: str, then: str) -> Mapping[str, Any]:
     }
 
 
-def _demand(email: str, letter: str, *, then: str, **config: int) -> list[Mapping[str, Any]]:
+def _demand(email: str, letter: str, *, then: str) -> list[Mapping[str, Any]]:
     """Return the first demand by e-mail, else by letter; who gets neither is not reminded of it."""
     return [
         {
             "id": email,
             "type": "email",
-            "config": {"template": "first_demand", **config},
+            "config": {"template": "first_demand"},
             "ports": {**dict.fromkeys(_PORTS, letter), "sent": then},
         },
         {
@@ -89,16 +89,28 @@ SHIPPED: Mapping[WorkflowKind, tuple[str, Mapping[str, Any]]] = {
     WorkflowKind.RETRY: (
         N_("Retry with new data"),
         {
-            "start": "email",
+            "start": "letter",
             "nodes": [
-                *_demand("email", "letter", then="two_weeks", bounce_hours=24),
+                # A letter first: it says that the address was traced, wherever it goes.
+                {
+                    "id": "letter",
+                    "type": "letter",
+                    "config": {"template": "first_demand"},
+                    "ports": {**dict.fromkeys(_BY_POST, "email"), "sent": "two_weeks"},
+                },
+                {
+                    "id": "email",
+                    "type": "email",
+                    "config": {"template": "first_demand", "bounce_hours": 24},
+                    "ports": {**dict.fromkeys(_PORTS, "end"), "sent": "two_weeks"},
+                },
+                # What comes then, the main workflow knows: it goes on where it was.
                 {
                     "id": "two_weeks",
                     "type": "wait",
                     "config": {"days": 14},
-                    "ports": {"done": "reminder"},
+                    "ports": {"done": "end"},
                 },
-                _email("reminder", "reminder", "end"),
                 {"id": "end", "type": "end"},
             ],
         },

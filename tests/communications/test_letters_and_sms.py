@@ -13,8 +13,15 @@ from finview.testing.factories import Agency
 from finview.testing.fixtures import At
 
 
-def planned(agency: Agency, channel: Channel, *, locale: str = "de", **params: Any) -> None:
-    """Plan a reminder to the debtor of the first case, and let everything run that is due."""
+def planned(
+    agency: Agency,
+    channel: Channel,
+    *,
+    locale: str = "de",
+    template: str = "reminder",
+    **params: Any,
+) -> None:
+    """Plan a message to the debtor of the first case, and let everything run that is due."""
     with agency.services.db.unit() as session:
         case = session.scalars(select(Case).order_by(Case.id)).first()
         assert case is not None
@@ -26,7 +33,7 @@ def planned(agency: Agency, channel: Channel, *, locale: str = "de", **params: A
             run_id=-case.id,
             node="test",
             visit=1,
-            template="reminder",
+            template=template,
             params=params,
         )
     agency.client.drain()
@@ -98,3 +105,18 @@ def test_a_closed_case_gets_no_letter(at: At) -> None:
     planned(agency, Channel.LETTER)
     assert letters(agency) == []
     assert {state for state, _ in states(agency, Channel.LETTER)} == {"CANCELLED"}
+
+
+def test_a_traced_address_comes_before_a_silent_one_and_the_letter_says_so(at: At) -> None:
+    agency = at("LAUNCHED").agency
+    give_address(agency)
+    with agency.services.db.unit() as session:
+        case = session.scalars(select(Case).order_by(Case.id)).first()
+        assert case is not None
+        known = {"debtor_id": case.debtor_id, "created_at": case.opened_at}
+        traced = {"street": "Neuer Wall", "house_no": "9", "postcode": "20354", "city": "Hamburg"}
+        session.add(Address(**known, **traced, country="DE", source="enrichment:trace-http"))
+    planned(agency, Channel.LETTER, template="first_demand")
+    (text,) = letters(agency)
+    assert "Neuer Wall 9\n20354 Hamburg" in text
+    assert "nicht von Stadtwerke Nord mitgeteilt" in " ".join(text.split())

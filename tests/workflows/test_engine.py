@@ -148,7 +148,7 @@ def test_a_hit_starts_the_retry_workflow_and_the_main_one_returns_after_it(world
     w.event("ENRICHMENT", state="NO_HIT")
     assert "RETRY" not in w.runs()
     w.event("ENRICHMENT", state="HIT")
-    assert w.runs() == {"MAIN": ("SUSPENDED", "pause"), "RETRY": ("WAITING", "email")}
+    assert w.runs() == {"MAIN": ("SUSPENDED", "pause"), "RETRY": ("WAITING", "two_weeks")}
     w.event("ENRICHMENT", state="HIT")
     w.later(days=1)
     w.later(days=14)
