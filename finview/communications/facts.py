@@ -1,8 +1,9 @@
 """What a message needs to know of a case and its parties, read once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import select
@@ -96,11 +97,13 @@ def postal_of(session: Session, debtor_id: int) -> Address | None:
     best = _best(row for row in found if row.city and (row.street or row.postcode))
     if best is None:
         return None
-    street = " ".join(part for part in (best.street, best.house_no) if part)
-    place = " ".join(part for part in (best.postcode, best.city) if part)
-    lines = (street, place, best.country or "")
-    envelope = "\n".join(line for line in lines if line)
-    return Address(value=envelope, point_id=best.id, traced=_is_traced(best))
+    return Address(value=_envelope(best), point_id=best.id, traced=_is_traced(best))
+
+
+def _envelope(address: PostalAddress) -> str:
+    street = " ".join(part for part in (address.street, address.house_no) if part)
+    place = " ".join(part for part in (address.postcode, address.city) if part)
+    return "\n".join(line for line in (street, place, address.country or "") if line)
 
 
 def claim_of(
@@ -173,18 +176,21 @@ def _subject(session: Session, case: Case) -> str | None:
     return str(subject) if subject else None
 
 
-_POINTS: Mapping[str, tuple[Any, str]] = {
-    Channel.EMAIL: (EmailPoint, "address"),
-    Channel.SMS: (PhonePoint, "e164"),
-    Channel.CALL: (PhonePoint, "e164"),
+_POINTS: Mapping[str, tuple[Any, Callable[[Any], str]]] = {
+    Channel.EMAIL: (EmailPoint, attrgetter("address")),
+    Channel.LETTER: (PostalAddress, _envelope),
+    Channel.SMS: (PhonePoint, attrgetter("e164")),
+    Channel.CALL: (PhonePoint, attrgetter("e164")),
 }
 
 
 def stored_point(session: Session, channel: str, point_id: int) -> Address | None:
     """Return the contact point a message was handed over for, whatever is known of it by now."""
-    model, column = _POINTS.get(channel, (None, ""))
-    row = session.get(model, point_id) if model is not None else None
-    return Address(value=getattr(row, column), point_id=point_id) if row is not None else None
+    model, value = _POINTS[channel]
+    row = session.get(model, point_id)
+    if row is None:
+        return None
+    return Address(value=value(row), point_id=point_id, traced=_is_traced(row))
 
 
 def address_line(unit: BusinessUnit) -> str:

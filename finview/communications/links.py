@@ -1,6 +1,7 @@
 """Mails that carry a personal link: sent by the bound sender, never twice without its promise."""
 
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,7 +33,7 @@ class Outgoing:
     email: Email
 
 
-class SendLink:
+class SendLink(ABC):
     """Send the mail of one link: an EXTERNAL job, whose kinds say which row and which words."""
 
     kind: ClassVar[str]
@@ -44,17 +45,17 @@ class SendLink:
         self.view = view
         self.row_id: int = view.args[self.argument]
 
+    @abstractmethod
     def is_due(self, row: Link) -> bool:
         """Tell whether the link was neither sent nor used up."""
-        raise NotImplementedError
 
+    @abstractmethod
     def scopes(self, session: Session, row: Link) -> Sequence[ScopeRef]:
         """Return where the sender is looked for, nearest first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def written(self, session: Session, row: Link) -> Email:
         """Return the mail; the token is made here."""
-        raise NotImplementedError
 
     def before(self, session: Session) -> Outgoing | None:
         """Write the mail and store that it is being sent."""

@@ -58,6 +58,19 @@ class Slot:
     methods: Mapping[str, Method] = field(default_factory=dict)
 
 
+def _sender(name: str, base: type[Any], *, default: str) -> Slot:
+    """Return the slot of those who send messages of one kind."""
+    return Slot(
+        name=name,
+        hook=f"finview_{name}_senders",
+        base=base,
+        choice=Choice.BINDING,
+        mode=Mode.POOL,
+        default=default,
+        methods={"send": validation.SEND, "lookup": validation.LOOKUP},
+    )
+
+
 _TABLE = (
     Slot(
         name="matcher",
@@ -84,33 +97,9 @@ _TABLE = (
             "lookup": validation.TRACE_LOOKUP,
         },
     ),
-    Slot(
-        name="email",
-        hook="finview_email_senders",
-        base=EmailSender,
-        choice=Choice.BINDING,
-        mode=Mode.POOL,
-        default="system",
-        methods={"send": validation.SEND, "lookup": validation.LOOKUP},
-    ),
-    Slot(
-        name="sms",
-        hook="finview_sms_senders",
-        base=SmsSender,
-        choice=Choice.BINDING,
-        mode=Mode.POOL,
-        default="outbox",
-        methods={"send": validation.SEND, "lookup": validation.LOOKUP},
-    ),
-    Slot(
-        name="letter",
-        hook="finview_letter_senders",
-        base=LetterSender,
-        choice=Choice.BINDING,
-        mode=Mode.POOL,
-        default="folder",
-        methods={"send": validation.SEND, "lookup": validation.LOOKUP},
-    ),
+    _sender("email", EmailSender, default="system"),
+    _sender("sms", SmsSender, default="outbox"),
+    _sender("letter", LetterSender, default="folder"),
     Slot(
         name="call_centre",
         hook="finview_call_centres",

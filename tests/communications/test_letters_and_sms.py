@@ -7,6 +7,7 @@ import pypdf
 from sqlalchemy import select
 
 from finview.cases.models import Address, Case, Debtor, PhonePoint
+from finview.communications.facts import stored_point
 from finview.communications.models import Channel, Outreach
 from finview.communications.outreach import plan
 from finview.testing.factories import Agency
@@ -120,3 +121,17 @@ def test_a_traced_address_comes_before_a_silent_one_and_the_letter_says_so(at: A
     (text,) = letters(agency)
     assert "Neuer Wall 9\n20354 Hamburg" in text
     assert "nicht von Stadtwerke Nord mitgeteilt" in " ".join(text.split())
+
+
+def test_a_letter_is_repeated_to_the_address_it_was_handed_over_for(at: At) -> None:
+    agency = at("LAUNCHED").agency
+    give_address(agency)
+    with agency.services.db.unit() as session:
+        address = session.scalars(select(Address).order_by(Address.id)).first()
+        assert address is not None
+        address.source = "enrichment:trace-http"
+        session.flush()
+        found = stored_point(session, Channel.LETTER, address.id)
+    assert found is not None
+    assert found.value == "Hafenstraße 1 #b\n20095 Hamburg\nDE"
+    assert found.traced

@@ -1,5 +1,6 @@
 """What the two databases write differently, and a statement compiled to text once and for all."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -31,7 +32,7 @@ from finview.db.base import UtcDateTime
 from finview.money import currencies_by_digits
 
 
-class Sql:
+class Sql(ABC):
     """One database's way to write values as text."""
 
     name: str
@@ -41,21 +42,21 @@ class Sql:
     def __init__(self, engine: Engine) -> None:
         self.dialect: Dialect = engine.dialect
 
+    @abstractmethod
     def keys(self, name: str) -> Any:
         """Return what a key column is compared with by `in_`: any number of keys, one bind."""
-        raise NotImplementedError
 
+    @abstractmethod
     def packed(self, keys: Sequence[int]) -> Any:
         """Return keys as the bind of `keys` takes them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def instant(self, column: Any) -> ColumnElement[str]:
         """Return milliseconds since 1970 as an instant with six decimals and Z."""
-        raise NotImplementedError
 
+    @abstractmethod
     def day(self, column: Any) -> ColumnElement[str]:
         """Return a date as ISO 8601."""
-        raise NotImplementedError
 
     def shown(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """Return a column as the API shows it: instants and dates as text."""
@@ -63,17 +64,17 @@ class Sql:
             return self.instant(type_coerce(column, BigInteger))
         return self.day(column) if isinstance(column.type, Date) else column
 
+    @abstractmethod
     def quoted(self, value: Any) -> ColumnElement[str]:
         """Return a text that is not NULL as a JSON string, escaped as orjson does."""
-        raise NotImplementedError
 
+    @abstractmethod
     def joined(self, item: Any, between: str) -> Any:
         """Return the texts of rows in one, in the order they come in; NULL without rows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def base64url(self, value: Any) -> ColumnElement[str]:
         """Return a text in base64 as URLs take it, without padding."""
-        raise NotImplementedError
 
     def in_cursor(self, column: Any, type_: TypeEngine[Any]) -> ColumnElement[str]:
         """Return the value of a column as it stands in a cursor."""
@@ -100,9 +101,9 @@ class Sql:
         ]
         return case((currency == text("EUR"), self._decimal(minor, 2)), *ways)
 
+    @abstractmethod
     def among(self, value: Any, listed: Any) -> ColumnElement[bool]:
         """Tell whether a text stands in another one."""
-        raise NotImplementedError
 
     def _among(self, currency: Any, codes: Iterable[str]) -> ColumnElement[bool]:
         # One text, not a list: SQLite loads each constant of a list anew for every statement.
@@ -110,9 +111,9 @@ class Sql:
         whole = func.length(currency, type_=BigInteger) == number(3)
         return and_(whole, self.among(text("|") + currency + text("|"), listed))
 
+    @abstractmethod
     def padded(self, number_: Any, size: int) -> ColumnElement[str]:
         """Return a whole number with zeros in front."""
-        raise NotImplementedError
 
     def _decimal(self, minor: Any, digits: int) -> ColumnElement[str]:
         """Return a whole number with its point moved."""
