@@ -88,7 +88,7 @@ def test_a_migration_goes_on_where_it_was_left(
     assert dry.result == real.result
     assert real.result == {**told, "nodes": [{"from": "pause", "to": "rest", "runs": 3}]}
     with agency.services.db.reading() as session:
-        runs = session.scalars(select(Run)).all()
+        runs = session.scalars(select(Run).order_by(Run.id)).all()
         assert {(run.version_id, run.node_id) for run in runs} == {(versions[1], "rest")}
         current = select(Timer.run_id).join(Run, Run.id == Timer.run_id).order_by(Timer.run_id)
         fenced = current.where(Timer.token == Run.seq, Timer.due_at == Run.wake_at)
